@@ -36,7 +36,7 @@ use tokio::{
 
 use audience::{Audience, Frames};
 use relay::{Memory, RelaySetup};
-use testkit::attacks::{self, ATTACKS, Arsenal, KINDS, Target, handshakes};
+use testkit::attacks::{self, ATTACKS, AttackFiles, KINDS, Target, handshakes};
 
 /// Niceness of attackers and burner.
 const NICENESS: i32 = 10;
@@ -135,7 +135,7 @@ async fn be_attackers(arguments: &Arguments) -> Result<()> {
     let certificate = arguments.certificate.as_ref().context("--certificate is needed")?;
     let target = Target::new(address, certificate)?;
     let name = arguments.only.first().context("--only is needed")?;
-    let arsenal = Arsenal::made_for(name)?;
+    let arsenal = AttackFiles::made_for(name)?;
     say("ready");
     let before = cpu_s();
     attacks::run(name, &target, arsenal, Duration::from_secs_f64(arguments.seconds), arguments.seed).await?;

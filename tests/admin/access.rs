@@ -7,7 +7,7 @@ use framecast::{
 use testkit::{
     pictures::jpeg,
     raw_client::{Answer, Client},
-    stream_client::{Viewing, push},
+    stream_client::{StreamViewer, push},
     web_socket,
 };
 
@@ -173,7 +173,7 @@ async fn numbers_of_events_tell_nothing_of_streams_that_the_caller_may_not_see()
     // A page is told the same number.
     let mut page = web_socket::WebSocket::open(relay.address(), "/api/live?token=token-of-the-porch").await;
     let last = page.until(|got| match got {
-        web_socket::Got::Json(report) => report["last_event"].as_u64(),
+        web_socket::ServerMessage::Json(report) => report["last_event"].as_u64(),
         _ => None,
     });
     assert!((of_porch..of_all).contains(&last.await));
@@ -564,8 +564,8 @@ async fn a_stream_shown_by_a_token_is_the_stream() {
     let relay = TestRelay::start(&yaml());
     let push = Client::ask(relay.address(), "POST", "/streams/x/frame", &[], &jpeg(1)).await;
     assert_eq!(push.head.status, 204, "its token is none");
-    let mut viewing = Viewing::join(relay.address(), "/streams/x?token=token-of-the-wall").await;
-    assert!(viewing.part().await.jpeg == jpeg(1));
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/x?token=token-of-the-wall").await;
+    assert!(viewer.part().await.jpeg == jpeg(1));
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use framecast::{
 };
 use testkit::{
     raw_client::{Answer, Client},
-    web_socket::{Got, WebSocket},
+    web_socket::{ServerMessage, WebSocket},
 };
 
 use crate::TestRelay;
@@ -415,9 +415,11 @@ async fn a_page_that_subscribes_to_a_hidden_stream_is_told_what_it_is_told_of_no
             page.say(subscribe).await;
             let error = loop {
                 match page.next().await {
-                    Got::Json(message) if message["type"] == "error" => break message.to_string(),
-                    Got::Json(report) => assert!(!report.to_string().contains(HIDDEN.name), "{report}"),
-                    Got::Ping(_) => {}
+                    ServerMessage::Json(message) if message["type"] == "error" => break message.to_string(),
+                    ServerMessage::Json(report) => {
+                        assert!(!report.to_string().contains(HIDDEN.name), "{report}")
+                    }
+                    ServerMessage::Ping(_) => {}
                     other => panic!("{other:?}"),
                 }
             };
@@ -452,7 +454,8 @@ async fn a_rendition_does_not_say_which_hidden_stream_it_shows() {
     let small = "  seen-thumb: {source: [{type: rendition, of: dark-stream, frame_timeout: 100ms}, \
         {type: pattern}]}\n";
     let relay = TestRelay::start(&format!("{}{small}", with_rules("anonymous: [seen-thumb]")));
-    let mut watching = testkit::stream_client::Viewing::join(relay.address(), "/streams/seen-thumb").await;
+    let mut watching =
+        testkit::stream_client::StreamViewer::join(relay.address(), "/streams/seen-thumb").await;
     watching.part().await;
     testkit::stream_client::report_when(&relay, "seen-thumb", |report| {
         report["sources"][0]["reason"].is_string() && report["sources"][1]["state"] == "in_use"

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use testkit::{
     pictures::jpeg,
-    raw_client::{Client, PATIENCE},
+    raw_client::{Client, TIMEOUT},
     stepped_camera::Camera,
-    stream_client::{LOOK_AGAIN, Viewing, push, push_at, report_when, state_is},
+    stream_client::{POLL_INTERVAL, StreamViewer, push, push_at, report_when, wait_for_state},
 };
 use tokio::time::{Instant, sleep};
 
@@ -82,8 +82,8 @@ pub(crate) async fn scrape_until(at: SocketAddr, series: &str, wanted: impl Fn(f
         if samples.get(series).is_some_and(&wanted) {
             return samples;
         }
-        assert!(start.elapsed() < PATIENCE, "{series} is never as wanted: {:#?}", samples.all);
-        sleep(LOOK_AGAIN).await;
+        assert!(start.elapsed() < TIMEOUT, "{series} is never as wanted: {:#?}", samples.all);
+        sleep(POLL_INTERVAL).await;
     }
 }
 
@@ -102,15 +102,15 @@ async fn a_camera_that_is_watched_lost_and_back_is_so_in_the_numbers() {
         before.value("framecast_stream_info{stream=\"door\",title=\"Front \\\"door\\\"\",source=\"mjpeg\"}"),
         1.0
     );
-    let mut viewing = Viewing::join(at, "/streams/door").await;
+    let mut viewer = StreamViewer::join(at, "/streams/door").await;
     let mut line = camera.accept().await;
     for n in 1..=3 {
         line.show(&jpeg(n)).await;
-        viewing.until(&jpeg(n)).await;
+        viewer.until(&jpeg(n)).await;
     }
     line.show(b"\xff\xd8 no picture at all").await;
     line.show(&jpeg(4)).await;
-    viewing.until(&jpeg(4)).await;
+    viewer.until(&jpeg(4)).await;
     let live = scrape(at).await;
     let bytes: usize = (1..=4).map(|n| jpeg(n).len()).sum();
     for (series, value) in [
@@ -137,15 +137,15 @@ async fn a_camera_that_is_watched_lost_and_back_is_so_in_the_numbers() {
         live.value("framecast_stream_sent_bytes_total{stream=\"door\",of=\"stream\"}") >= bytes as f64,
         "all that the viewer got"
     );
-    assert!(live.value("framecast_stream_frame_age_seconds{stream=\"door\"}") < PATIENCE.as_secs_f64());
+    assert!(live.value("framecast_stream_frame_age_seconds{stream=\"door\"}") < TIMEOUT.as_secs_f64());
 
     drop(line);
-    state_is(&relay, "door", "waiting").await;
+    wait_for_state(&relay, "door", "waiting").await;
     let lost = scrape_when(at, "framecast_stream_state{stream=\"door\",state=\"waiting\"}", 1.0).await;
     assert_eq!(lost.value("framecast_stream_state{stream=\"door\",state=\"live\"}"), 0.0);
     let mut line = camera.accept().await;
     line.show(&jpeg(5)).await;
-    viewing.until(&jpeg(5)).await;
+    viewer.until(&jpeg(5)).await;
     let back = scrape_when(at, "framecast_stream_state{stream=\"door\",state=\"live\"}", 1.0).await;
     assert_eq!(back.value("framecast_stream_reconnects_total{stream=\"door\"}"), 1.0);
     assert!(back.value("process_resident_memory_bytes") > 1e6 && back.value("process_open_fds") > 3.0);
@@ -200,13 +200,13 @@ async fn refused_viewers_are_counted_by_what_was_full() {
     );
     let at = relay.address();
     let status = async |target: &str| Client::get(at, target).await.head.status;
-    let _first = Viewing::join(at, "/streams/x").await;
+    let _first = StreamViewer::join(at, "/streams/x").await;
     for _ in 0..3 {
         assert_eq!(status("/streams/x").await, 503);
     }
     assert_eq!(status("/streams/y?width=64").await, 503);
     report_when(&relay, "y", |report| report["viewers"] == 0).await;
-    let _second = Viewing::join(at, "/streams/y").await;
+    let _second = StreamViewer::join(at, "/streams/y").await;
     assert_eq!(status("/streams/z").await, 503);
     let samples = scrape(at).await;
     for (full, count) in
@@ -237,7 +237,7 @@ async fn what_is_encoded_is_timed_and_what_renditions_send_is_their_streams() {
     scrape_until(at, "framecast_pool_task_seconds_count", |count| count >= 1.0).await;
 
     push(&relay, "y", &jpeg(1)).await;
-    let viewer = Viewing::join(at, "/streams/y?quality=30").await.part().await;
+    let viewer = StreamViewer::join(at, "/streams/y?quality=30").await.part().await;
     assert_ne!(viewer.jpeg, jpeg(1));
     // It is gone two seconds after its viewer.
     let samples = scrape_when(at, "framecast_renditions", 0.0).await;
@@ -260,7 +260,7 @@ fn no_counter_goes_back_while_a_stream_gets_other_settings_and_a_removed_one_tak
             for n in 1..=3 {
                 push_at(at, "x", &jpeg(n)).await;
             }
-            drop(Viewing::join(at, "/streams/x").await.part().await);
+            drop(StreamViewer::join(at, "/streams/x").await.part().await);
             let (settings, mut before) =
                 (["title: X, ", "replay: 5s, ", "replay: 9s, ", ""], scrape(at).await);
             assert_eq!(before.value("framecast_stream_received_frames_total{stream=\"x\"}"), 3.0);

@@ -7,7 +7,7 @@ use serde_json::Value;
 use testkit::{
     pictures::jpeg,
     raw_client::Client,
-    stream_client::{CLOSING, Viewing, push_at},
+    stream_client::{CLOSING, StreamViewer, push_at},
 };
 
 use crate::{beside, config};
@@ -20,11 +20,11 @@ async fn report(at: SocketAddr, stream: &str) -> Value {
 /// Watches `x` from picture 0 on, says which one it has, and fails when one is missing or not as it was
 /// pushed.
 async fn watch_all(at: SocketAddr, pictures: Rc<Vec<Vec<u8>>>, has: watch::Sender<usize>) {
-    let mut viewing = Viewing::join(at, "/streams/x").await;
-    viewing.until(&pictures[0]).await;
+    let mut viewer = StreamViewer::join(at, "/streams/x").await;
+    viewer.until(&pictures[0]).await;
     for n in 1..pictures.len() {
         has.send_replace(n);
-        let part = viewing.after(&pictures[n - 1]).await;
+        let part = viewer.after(&pictures[n - 1]).await;
         assert!(part.jpeg == pictures[n], "picture {n} is missing, or another");
     }
     has.send_replace(pictures.len());
@@ -112,16 +112,16 @@ fn viewers_of_a_stream_that_changed_stay_and_see_its_new_source() {
     };
     beside(
         async |relay, at| {
-            let mut viewing = Viewing::join(at, "/streams/x").await;
-            let mut small = Viewing::join(at, "/streams/small").await;
-            let (old, old_small) = (viewing.part().await.jpeg, small.part().await.jpeg);
+            let mut viewer = StreamViewer::join(at, "/streams/x").await;
+            let mut small = StreamViewer::join(at, "/streams/small").await;
+            let (old, old_small) = (viewer.part().await.jpeg, small.part().await.jpeg);
             assert!(old == old_small, "nobody changes the rendition's pictures");
             for (n, text) in ["two", "three", "four"].into_iter().enumerate() {
                 let applied = relay.apply(config(&yaml(text))).await.unwrap();
                 assert_eq!(applied.to_string(), "changed: x", "round {n}");
                 // Placeholders are wider.
                 let new = loop {
-                    let part = viewing.after(&old).await;
+                    let part = viewer.after(&old).await;
                     if part.jpeg != old {
                         break part.jpeg;
                     }
@@ -154,9 +154,9 @@ fn a_stream_that_is_taken_away_ends_for_its_viewers_and_one_that_is_added_is_the
             push_at(at, "y", &jpeg(2)).await;
             let first = Client::get(at, "/?action=snapshot_0").await;
             assert!(first.body == jpeg(2), "the order is that of the new file");
-            let mut viewing = Viewing::join(at, "/streams/y").await;
-            viewing.until(&jpeg(2)).await;
-            let rest = actix_rt::spawn(async move { viewing.body.rest().await });
+            let mut viewer = StreamViewer::join(at, "/streams/y").await;
+            viewer.until(&jpeg(2)).await;
+            let rest = actix_rt::spawn(async move { viewer.body.rest().await });
             assert_eq!(relay.apply(config(one)).await.unwrap().to_string(), "changed: all; removed: y");
             let rest = rest.await.unwrap();
             assert!(rest.ends_with(CLOSING.as_bytes()), "{}", String::from_utf8_lossy(&rest));
@@ -173,10 +173,10 @@ fn a_paused_stream_lets_go_of_its_source_and_says_so_until_it_is_resumed() {
     beside(
         async |relay, at| {
             let stream = relay.registry().get(&"x".parse().unwrap()).unwrap();
-            let mut viewing = Viewing::join(at, "/streams/x").await;
-            let picture = viewing.part().await.jpeg;
+            let mut viewer = StreamViewer::join(at, "/streams/x").await;
+            let picture = viewer.part().await.jpeg;
             stream.pause().await;
-            let card = viewing.after(&picture).await.jpeg;
+            let card = viewer.after(&picture).await.jpeg;
             let paused = report(at, "x").await;
             assert_eq!((&paused["state"], &paused["viewers"]), (&Value::from("paused"), &Value::from(1)));
             let refused = Client::get(at, "/streams/x/snapshot").await;
@@ -187,13 +187,13 @@ fn a_paused_stream_lets_go_of_its_source_and_says_so_until_it_is_resumed() {
             assert_eq!(report(at, "x").await["state"], "paused");
             let stream = relay.registry().get(&"x".parse().unwrap()).unwrap();
             stream.resume().await;
-            viewing.until(&picture).await;
+            viewer.until(&picture).await;
             assert_ne!(card, picture);
             // The picture may be seen a moment before the state is.
             let mut status = stream.status_changes();
             status.wait_for(|status| status.state.as_str() == "live").await.unwrap();
             stream.restart().await;
-            viewing.until(&picture).await;
+            viewer.until(&picture).await;
             relay.stop().await;
         },
         "streams: {x: {source: {type: text, text: a, fps: 20}}}",
@@ -209,12 +209,12 @@ fn what_can_only_change_with_a_restart_is_named_and_viewers_limits_change_at_onc
             let limited = format!("limits: {{max_viewers: 1}}\nserver: {{base_path: /a, cors: none}}\n{one}");
             let applied = relay.apply(config(&limited)).await.unwrap();
             assert_eq!(applied.to_string(), "needs a restart: server.base_path");
-            let first = Viewing::join(at, "/streams/x").await;
+            let first = StreamViewer::join(at, "/streams/x").await;
             assert_eq!(first.head.get("access-control-allow-origin"), None);
             assert_eq!(Client::get(at, "/streams/x").await.head.status, 503);
             assert_eq!(Client::get(at, "/a/healthz").await.head.status, 404);
             relay.apply(config(one)).await.unwrap();
-            let second = Viewing::join(at, "/streams/x").await;
+            let second = StreamViewer::join(at, "/streams/x").await;
             assert_eq!(second.head.get("access-control-allow-origin"), Some("*"));
             relay.stop().await;
         },

@@ -6,9 +6,9 @@ use framecast::auth::{signed_link, token};
 use serde_json::json;
 use testkit::{
     pictures::jpeg,
-    raw_client::{Client, PATIENCE},
-    stream_client::{CLOSING, Viewing, push_at},
-    web_socket::{Got, WebSocket},
+    raw_client::{Client, TIMEOUT},
+    stream_client::{CLOSING, StreamViewer, push_at},
+    web_socket::{ServerMessage, WebSocket},
 };
 use tokio::time::timeout;
 
@@ -32,9 +32,9 @@ fn yaml(watching: &[&str], pushing: &[&str]) -> String {
 }
 
 /// Ends with the closing delimiter; nothing but pictures that were shown before stands in front of it.
-async fn closes(mut viewing: Viewing) {
+async fn closes(mut viewer: StreamViewer) {
     // Pictures are repeated: without an end there would be one after the other.
-    let rest = timeout(PATIENCE, viewing.body.rest()).await.expect("it ends");
+    let rest = timeout(TIMEOUT, viewer.body.rest()).await.expect("it ends");
     assert!(rest.ends_with(CLOSING.as_bytes()), "{}", String::from_utf8_lossy(&rest));
 }
 
@@ -68,33 +68,35 @@ fn what_a_token_holds_open_ends_when_it_is_taken_back_and_what_others_hold_goes_
                 "/streams/x?token=gone&width=16",
                 "/streams/x/replay?then=live&token=gone",
             ] {
-                let mut viewing = Viewing::join(at, target).await;
-                viewing.part().await;
-                going.push(viewing);
+                let mut viewer = StreamViewer::join(at, target).await;
+                viewer.part().await;
+                going.push(viewer);
             }
-            let mut stays = Viewing::join(at, "/streams/x?token=stays").await;
+            let mut stays = StreamViewer::join(at, "/streams/x?token=stays").await;
             stays.until(&jpeg(1)).await;
             let mut page = WebSocket::open(at, "/api/live?token=gone").await;
             page.say(json!({"type": "subscribe", "id": 1, "stream": "x"})).await;
-            page.until(|got| matches!(got, Got::Binary(_)).then_some(())).await;
+            page.until(|got| matches!(got, ServerMessage::Binary(_)).then_some(())).await;
             let mut other_page = WebSocket::open(at, "/api/live?token=stays").await;
             let mut go2rtc = WebSocket::open(at, "/api/ws?src=x&token=gone").await;
             go2rtc.say(json!({"type": "mjpeg"})).await;
-            go2rtc.until(|got| matches!(got, Got::Binary(_)).then_some(())).await;
+            go2rtc.until(|got| matches!(got, ServerMessage::Binary(_)).then_some(())).await;
             let mut publisher = feed(at, "pushes").await;
             while frames_in(at).await == 0 {}
 
             relay.apply(config(&yaml(&["stays"], &[]))).await.unwrap();
-            for viewing in going {
-                closes(viewing).await;
+            for viewer in going {
+                closes(viewer).await;
             }
             assert_eq!(page.closed().await, 1008);
-            go2rtc.until(|got| matches!(got, Got::Close(_) | Got::End).then_some(())).await;
+            go2rtc
+                .until(|got| matches!(got, ServerMessage::Close(_) | ServerMessage::End).then_some(()))
+                .await;
             assert_eq!(publisher.head().await.status, 403);
             push_at(at, "x", &jpeg(2)).await;
             stays.until(&jpeg(2)).await;
             other_page.say(json!({"type": "subscribe", "id": 1, "stream": "x"})).await;
-            other_page.until(|got| matches!(got, Got::Binary(_)).then_some(())).await;
+            other_page.until(|got| matches!(got, ServerMessage::Binary(_)).then_some(())).await;
             drop((stays, other_page));
             relay.stop().await;
         },
@@ -110,11 +112,11 @@ fn access_for_everybody_is_taken_back_too_and_a_streams_own_token_is_the_streams
     beside(
         async |relay, at| {
             push_at(at, "x", &jpeg(1)).await;
-            let mut viewing = Viewing::join(at, "/streams/x").await;
-            viewing.until(&jpeg(1)).await;
+            let mut viewer = StreamViewer::join(at, "/streams/x").await;
+            viewer.until(&jpeg(1)).await;
             let mut publisher = feed(at, "of-the-stream").await;
             relay.apply(config(&yaml(&[], &[]))).await.unwrap();
-            closes(viewing).await;
+            closes(viewer).await;
             while frames_in(at).await == 0 {}
             publisher.send(b"0\r\n\r\n").await;
             assert_eq!(publisher.head().await.status, 200);
@@ -133,7 +135,7 @@ fn a_link_shows_no_more_than_its_time() {
             let signed =
                 signed_link::sign(&framecast::config::Secret::new(KEY), &"x".parse().unwrap(), now + 5);
             let target = format!("/streams/x?expires={}&signature={}", signed.expires, signed.signature);
-            closes(Viewing::join(at, &target).await).await;
+            closes(StreamViewer::join(at, &target).await).await;
             relay.stop().await;
         },
         &yaml(&[], &[]),
@@ -158,17 +160,17 @@ fn what_a_browser_holds_open_ends_when_it_logs_out_and_what_other_sessions_hold_
             push_at(at, "x", &jpeg(1)).await;
             let (goes, _) = log_in(at, "wall").await;
             let (stays, _) = log_in(at, "wall").await;
-            let mut going = Viewing::join_with(at, "/streams/x", &goes).await;
+            let mut going = StreamViewer::join_with(at, "/streams/x", &goes).await;
             going.until(&jpeg(1)).await;
-            let mut staying = Viewing::join_with(at, "/streams/x", &stays).await;
+            let mut staying = StreamViewer::join_with(at, "/streams/x", &stays).await;
             staying.until(&jpeg(1)).await;
             // A session's cookie beside a token is not all that it has.
-            let mut both = Viewing::join_with(at, "/streams/x?token=wall", &goes).await;
+            let mut both = StreamViewer::join_with(at, "/streams/x?token=wall", &goes).await;
             both.until(&jpeg(1)).await;
             let cookie = format!("Cookie: {goes}\r\nOrigin: http://test\r\n");
             let mut page = WebSocket::over_with(Client::connect(at).await, "/api/live", &cookie).await;
             page.say(json!({"type": "subscribe", "id": 1, "stream": "x"})).await;
-            page.until(|got| matches!(got, Got::Binary(_)).then_some(())).await;
+            page.until(|got| matches!(got, ServerMessage::Binary(_)).then_some(())).await;
 
             let left = Client::ask(at, "POST", "/logout", &[("Cookie", &goes)], b"").await;
             assert_eq!(left.head.status, 303);
@@ -209,17 +211,17 @@ fn a_changed_password_and_a_token_that_is_taken_back_end_sessions_for_good() {
             };
             let mut going = Vec::new();
             for cookie in [&alice, &wall] {
-                let mut viewing = Viewing::join_with(at, "/streams/x", cookie).await;
-                viewing.until(&jpeg(1)).await;
-                going.push(viewing);
+                let mut viewer = StreamViewer::join_with(at, "/streams/x", cookie).await;
+                viewer.until(&jpeg(1)).await;
+                going.push(viewer);
             }
-            let mut stays = Viewing::join_with(at, "/streams/x", &keeper).await;
+            let mut stays = StreamViewer::join_with(at, "/streams/x", &keeper).await;
             stays.until(&jpeg(1)).await;
             let changed = with_password("second")
                 .replace(&token::hash("wall").to_string(), &token::hash("other").to_string());
             relay.apply(config(&changed)).await.unwrap();
-            for viewing in going {
-                closes(viewing).await;
+            for viewer in going {
+                closes(viewer).await;
             }
             // And back again, as when a file is restored: ended sessions do not begin again.
             relay.apply(config(&with_password("first"))).await.unwrap();
@@ -242,7 +244,7 @@ fn what_a_session_holds_open_ends_when_it_makes_room_for_another() {
         async |relay, at| {
             push_at(at, "x", &jpeg(1)).await;
             let (first, _) = log_in(at, "wall").await;
-            let mut going = Viewing::join_with(at, "/streams/x", &first).await;
+            let mut going = StreamViewer::join_with(at, "/streams/x", &first).await;
             going.until(&jpeg(1)).await;
             for _ in 0..32 {
                 log_in(at, "wall").await;
@@ -264,15 +266,15 @@ fn how_long_browsers_stay_logged_in_may_be_changed_and_holds_for_those_who_log_i
             push_at(at, "x", &jpeg(1)).await;
             let (before, kept) = log_in(at, "wall").await;
             assert_eq!(kept, "7200");
-            let mut viewing = Viewing::join_with(at, "/streams/x", &before).await;
-            viewing.until(&jpeg(1)).await;
+            let mut viewer = StreamViewer::join_with(at, "/streams/x", &before).await;
+            viewer.until(&jpeg(1)).await;
             relay.apply(config(&lasting("1h"))).await.unwrap();
             assert_eq!(log_in(at, "wall").await.1, "3600");
             // Who is logged in stays so, and what they watch goes on.
-            Viewing::join_with(at, "/streams/x", &before).await.until(&jpeg(1)).await;
+            StreamViewer::join_with(at, "/streams/x", &before).await.until(&jpeg(1)).await;
             push_at(at, "x", &jpeg(2)).await;
-            viewing.until(&jpeg(2)).await;
-            drop(viewing);
+            viewer.until(&jpeg(2)).await;
+            drop(viewer);
             relay.stop().await;
         },
         &lasting("2h"),

@@ -4,7 +4,7 @@ use serde_json::Value;
 use testkit::{
     pictures::jpeg,
     raw_client::Client,
-    stream_client::{PUSH_WITH_REPLAY, Viewing, push, report, report_when},
+    stream_client::{PUSH_WITH_REPLAY, StreamViewer, push, report, report_when},
     web_socket::WebSocket,
 };
 
@@ -31,12 +31,12 @@ async fn viewers_when(relay: &TestRelay, wanted: impl Fn(&[Value]) -> bool) -> V
 async fn each_viewer_is_in_the_list_with_what_it_was_given_until_it_goes() {
     let relay = TestRelay::with_pictures(PUSH_WITH_REPLAY, 2, std::time::Duration::from_millis(5)).await;
     assert!(viewers(&relay, "/api/viewers").await.is_empty());
-    let mut stream = Viewing::join(relay.address(), "/x.mjpg?chunked=0&secret=hunter2").await;
+    let mut stream = StreamViewer::join(relay.address(), "/x.mjpg?chunked=0&secret=hunter2").await;
     let picture = stream.part().await.jpeg;
     let mut socket = WebSocket::open(relay.address(), "/api/ws?src=x").await;
     socket.text(r#"{"type":"mjpeg"}"#).await;
     viewers_when(&relay, |now| now.len() == 2).await;
-    let mut replay = Viewing::join(relay.address(), "/streams/x/replay?speed=0.1").await;
+    let mut replay = StreamViewer::join(relay.address(), "/streams/x/replay?speed=0.1").await;
     replay.part().await;
     let now = viewers_when(&relay, |now| {
         now.len() == 3 && now.iter().all(|viewer| viewer["frames"].as_u64().unwrap() > 0)

@@ -9,9 +9,9 @@ use testkit::{
     binary::Framecast,
     pictures::jpeg,
     program::run,
-    raw_client::PATIENCE,
-    stepped_camera::{Camera, Line},
-    stream_client::{Viewing, push_at},
+    raw_client::TIMEOUT,
+    stepped_camera::{Camera, CameraConnection},
+    stream_client::{StreamViewer, push_at},
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
@@ -65,7 +65,7 @@ impl Received {
             .collect();
         hmac::verify(&key, format!("{time}.{}", self.body).as_bytes(), &digits).expect("it is ours");
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        assert!(now.as_secs().abs_diff(time.parse().unwrap()) <= PATIENCE.as_secs(), "{time}");
+        assert!(now.as_secs().abs_diff(time.parse().unwrap()) <= TIMEOUT.as_secs(), "{time}");
     }
 }
 
@@ -105,7 +105,7 @@ impl Receiver {
     }
 
     async fn next(&mut self) -> Received {
-        timeout(PATIENCE, self.received.recv()).await.expect("the hook is told").unwrap()
+        timeout(TIMEOUT, self.received.recv()).await.expect("the hook is told").unwrap()
     }
 
     fn assert_nothing_came(&mut self) {
@@ -144,7 +144,7 @@ fn door(camera: &Camera) -> String {
 }
 
 /// The camera shows a picture.
-async fn live(camera: &Camera) -> Line {
+async fn live(camera: &Camera) -> CameraConnection {
     let mut line = camera.accept().await;
     line.show(&jpeg(1)).await;
     line
@@ -186,7 +186,7 @@ async fn a_hook_is_told_what_is_lost_and_back_and_can_check_that_it_is_ours() {
     back.assert_signed();
     assert_eq!(back.event(), told("back"));
     assert_ne!(back.json()["id"], json["id"]);
-    drop(Viewing::join(relay.address(), "/streams/door").await);
+    drop(StreamViewer::join(relay.address(), "/streams/door").await);
     assert_eq!(receiver.next().await.event(), told("no-viewers"));
 }
 
@@ -309,7 +309,7 @@ async fn a_hook_whose_certificate_nobody_vouches_for_is_told_nothing_unless_any_
     );
     let relay = TestRelay::start(&(hooks + &door(&camera)));
     drop(live(&camera).await);
-    let told_it = timeout(PATIENCE, received.recv()).await.expect("one hook is told").unwrap();
+    let told_it = timeout(TIMEOUT, received.recv()).await.expect("one hook is told").unwrap();
     assert!(told_it.head.starts_with("POST /careless "), "{}", told_it.head);
     let samples =
         scrape_until(relay.address(), "framecast_webhook_retries_total{webhook=\"careful\"}", |n| n >= 1.0)
@@ -324,17 +324,17 @@ fn hooks_change_with_the_configuration_and_no_stream_notices() {
     beside(
         async |relay, at| {
             push_at(at, "x", &jpeg(1)).await;
-            let mut viewing = Viewing::join(at, "/streams/x").await;
-            viewing.until(&jpeg(1)).await;
+            let mut viewer = StreamViewer::join(at, "/streams/x").await;
+            viewer.until(&jpeg(1)).await;
             let mut receiver = Receiver::start(&[]).await;
             let hook = receiver.hook(", events: no-viewers");
             let applied = relay.apply(config(&format!("{hook}{stream}"))).await.unwrap();
             assert_eq!((applied.changed.len(), applied.added.len()), (0, 0), "{applied}");
             push_at(at, "x", &jpeg(2)).await;
-            assert_eq!(viewing.after(&jpeg(1)).await.jpeg, jpeg(2), "the same viewer, the next picture");
+            assert_eq!(viewer.after(&jpeg(1)).await.jpeg, jpeg(2), "the same viewer, the next picture");
             // From then on it looks.
             scrape_when(at, "framecast_webhook_queue{webhook=\"ops\"}", 0.0).await;
-            drop(viewing);
+            drop(viewer);
             assert_eq!(receiver.next().await.event(), ("no-viewers".to_owned(), "x".to_owned()));
             relay.apply(config(stream)).await.unwrap();
             let samples = scrape_when(at, "framecast_streams", 1.0).await;
@@ -363,7 +363,7 @@ async fn no_secret_of_a_hook_is_said_anywhere_and_one_that_never_answers_does_no
     let framecast = started.await.unwrap();
     drop(live(&camera).await);
     // It connects, is told, and says nothing.
-    let (mut io, _) = timeout(PATIENCE, silent.accept()).await.expect("the hook is told").unwrap();
+    let (mut io, _) = timeout(TIMEOUT, silent.accept()).await.expect("the hook is told").unwrap();
     let told_it = read(&mut io).await.unwrap();
     assert_eq!(told_it.event(), told("lost"));
     assert_eq!(told_it.header("authorization"), Some("Basic dXNlcjp1cmwtc2VjcmV0"));
@@ -377,7 +377,7 @@ async fn no_secret_of_a_hook_is_said_anywhere_and_one_that_never_answers_does_no
         }
         said + &framecast.end()
     });
-    let said = timeout(PATIENCE, ended).await.expect("it ends before the hook's minute is over").unwrap();
+    let said = timeout(TIMEOUT, ended).await.expect("it ends before the hook's minute is over").unwrap();
     assert!(said.contains("framecast_webhook_queue{webhook=\"ops\"} 1"), "{said}");
     for secret in ["url-secret", "path-secret", "query-secret", "header-secret", SECRET] {
         assert!(!said.contains(secret), "{secret} is in\n{said}");

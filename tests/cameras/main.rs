@@ -5,10 +5,10 @@
 // Helpers, without tests.
 mod source_runner;
 
-mod closing;
+mod disconnects;
 mod credentials;
 mod deadlines;
-mod heads;
+mod response_heads;
 mod pictures;
 mod redirects;
 mod snapshots;

@@ -4,7 +4,7 @@ use std::{fs, process::Command};
 
 use testkit::program::{Running, run};
 
-use testkit::command::{ended, ended_with_input, framecast};
+use testkit::command::{framecast, run_framecast, run_framecast_with_input};
 
 /// Returns the text between a word and the next blank.
 fn after<'a>(text: &'a str, word: &str) -> &'a str {
@@ -31,9 +31,9 @@ fn serve(config: &str, change: impl FnOnce(&mut Command) -> &mut Command) -> (Ru
 
 #[test]
 fn what_the_commands_print_lets_in_whom_they_are_for() {
-    let token = ended(&["token", "wall", "--stream", "x"]);
-    let (token, token_yaml) = token.well().split_once("\n\n").unwrap();
-    let user = ended_with_input(&["passwd", "alice", "--role", "admin"], b"correct horse\n");
+    let token = run_framecast(&["token", "wall", "--stream", "x"]);
+    let (token, token_yaml) = token.assert_success().split_once("\n\n").unwrap();
+    let user = run_framecast_with_input(&["passwd", "alice", "--role", "admin"], b"correct horse\n");
     let yaml_of = |text: &str, section: &str| {
         text.split_once(&format!("{section}:\n")).unwrap().1.trim_end().to_owned()
     };
@@ -44,21 +44,21 @@ fn what_the_commands_print_lets_in_whom_they_are_for() {
         "auth:\n  link_key: {key}\n  tokens:\n{}\n  users:\n{}\nstreams:\n  x: {{source: {{type: \
          pattern}}}}\n  y: {{source: {{type: pattern}}}}\n",
         yaml_of(token_yaml, "tokens"),
-        yaml_of(user.well(), "users"),
+        yaml_of(user.assert_success(), "users"),
     );
     fs::write(&file, &yaml).unwrap();
     let config = file.to_str().unwrap();
-    ended(&["check", config]).well();
+    run_framecast(&["check", config]).assert_success();
     let (running, url) = serve(config, |command| command);
     assert_eq!(status(&format!("{url}/streams/x"), &[]), "401");
     assert_eq!(status(&format!("{url}/streams/x?token={token}"), &[]), "200");
     assert_eq!(status(&format!("{url}/streams/y?token={token}"), &[]), "404");
     assert_eq!(status(&format!("{url}/streams/y"), &["-u", "alice:correct horse"]), "200");
     assert_eq!(status(&format!("{url}/streams/y"), &["-u", "alice:wrong"]), "401");
-    let link = ended(&["link", "y", "--for", "10m", "--config", config, "--at", &url]);
-    assert!(link.well().starts_with(&format!("{url}/streams/y?expires=")));
-    assert_eq!(status(link.well().trim(), &[]), "200");
-    assert_eq!(status(&link.well().trim().replace("/y?", "/x?"), &[]), "401");
+    let link = run_framecast(&["link", "y", "--for", "10m", "--config", config, "--at", &url]);
+    assert!(link.assert_success().starts_with(&format!("{url}/streams/y?expires=")));
+    assert_eq!(status(link.assert_success().trim(), &[]), "200");
+    assert_eq!(status(&link.assert_success().trim().replace("/y?", "/x?"), &[]), "401");
     running.terminate();
     let (_, log) = running.finish();
     for secret in [token, "correct horse", "alice:", &key] {
@@ -90,18 +90,20 @@ fn without_an_administrator_a_token_is_made_and_printed_once() {
     running.terminate();
     running.finish();
     let mut short = framecast(&["serve", "-c", config]);
-    let short: testkit::command::Ended = short.env("FRAMECAST_ADMIN_TOKEN", "short").output().unwrap().into();
-    short.failed(1, &["FRAMECAST_ADMIN_TOKEN must be 16 letters"]);
+    let short: testkit::command::ProgramResult =
+        short.env("FRAMECAST_ADMIN_TOKEN", "short").output().unwrap().into();
+    short.assert_failed(1, &["FRAMECAST_ADMIN_TOKEN must be 16 letters"]);
     assert!(!short.stderr.contains("short"), "{}", short.stderr);
 }
 
 #[test]
 fn what_is_wrong_is_said() {
-    ended(&["passwd", "alice"]).failed(1, &["a password must have at least 8 characters"]);
+    run_framecast(&["passwd", "alice"]).assert_failed(1, &["a password must have at least 8 characters"]);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("framecast.yaml");
     fs::write(&file, "streams: {x: {source: {type: pattern}}}").unwrap();
     let config = file.to_str().unwrap();
-    ended(&["link", "x", "-c", config]).failed(1, &["auth.link_key", "FRAMECAST_LINK_KEY="]);
-    ended(&["link", "x", "--for", "soon", "-c", config]).failed(2, &["must be a time with its unit"]);
+    run_framecast(&["link", "x", "-c", config]).assert_failed(1, &["auth.link_key", "FRAMECAST_LINK_KEY="]);
+    run_framecast(&["link", "x", "--for", "soon", "-c", config])
+        .assert_failed(2, &["must be a time with its unit"]);
 }

@@ -415,6 +415,6 @@ fn the_format_is_that_of_the_option_before_the_variable_before_the_file() {
     assert!(!is_json("{format: json}", Some("text"), &[]));
     assert!(is_json("{format: text}", Some("text"), &["--log-format", "json"]));
     let mut wrong = framecast(&["serve", "--log-format", "xml"]);
-    let wrong: testkit::command::Ended = wrong.output().unwrap().into();
-    wrong.failed(2, &["xml", "text, json"]);
+    let wrong: testkit::command::ProgramResult = wrong.output().unwrap().into();
+    wrong.assert_failed(2, &["xml", "text, json"]);
 }

@@ -8,10 +8,10 @@ use testkit::{
     fake_camera::{FakeCamera, Reply},
 };
 
-use testkit::command::{Ended, ended, framecast, jpeg};
+use testkit::command::{ProgramResult, framecast, jpeg, run_framecast};
 
 /// Runs it while the camera, on this thread, answers.
-async fn probe(args: &[&str]) -> Ended {
+async fn probe(args: &[&str]) -> ProgramResult {
     let command = framecast(&[&["probe"], args].concat());
     let output: Output = tokio::process::Command::from(command).output().await.expect("it can be started");
     output.into()
@@ -41,7 +41,7 @@ async fn every_dialect_is_reported_with_its_quirk_and_yaml_that_check_takes() {
     for dialect in DIALECTS {
         let camera = speaking(dialect, &jpegs).await;
         let report = probe(&[&camera.url("/video.cgi?channel=1")]).await;
-        let text = report.well();
+        let text = report.assert_success();
         let says = |word: &str| assert!(text.contains(word), "{}: {word:?} is not in:\n{text}", dialect.name);
         says("status        200 OK");
         says("frames        4 in");
@@ -51,7 +51,7 @@ async fn every_dialect_is_reported_with_its_quirk_and_yaml_that_check_takes() {
         says(&format!("url: \"{}\"", camera.url("/video.cgi?channel=1")));
         dialect.quirk.into_iter().for_each(|quirk| says(&format!("quirk         {quirk}: ")));
         fs::write(&file, yaml(text)).unwrap();
-        ended(&["check", file.to_str().unwrap()]).well();
+        run_framecast(&["check", file.to_str().unwrap()]).assert_success();
     }
 }
 
@@ -60,8 +60,12 @@ async fn a_well_behaved_camera_has_no_quirks() {
     let jpegs: Vec<_> = (1..=4).map(jpeg).collect();
     let camera = speaking(&DIALECTS[0], &jpegs).await;
     let report = probe(&[&camera.url("/")]).await;
-    assert!(!report.well().contains("quirk") && !report.well().contains("left out"), "{}", report.stdout);
-    assert!(report.well().contains("boundary      cam\n"), "{}", report.stdout);
+    assert!(
+        !report.assert_success().contains("quirk") && !report.assert_success().contains("left out"),
+        "{}",
+        report.stdout
+    );
+    assert!(report.assert_success().contains("boundary      cam\n"), "{}", report.stdout);
 }
 
 #[tokio::test]
@@ -70,7 +74,7 @@ async fn the_password_is_used_and_stays_out_of_report_and_yaml() {
     let camera = speaking(&DIALECTS[0], &jpegs).await;
     let host = camera.address();
     let report = probe(&[&format!("http://door:s3cret@{host}/video?user=door&pwd=s3cret")]).await;
-    let text = report.well();
+    let text = report.assert_success();
     assert!(!text.contains("s3cret") && report.stderr.is_empty(), "{text}{}", report.stderr);
     let url = format!(
         "url: \"http://${{CAMERA_USER}}:${{CAMERA_PASSWORD}}@{host}/video\
@@ -82,7 +86,7 @@ async fn the_password_is_used_and_stays_out_of_report_and_yaml() {
     let file = folder.path().join("pasted.yaml");
     fs::write(&file, yaml(text)).unwrap();
     let path = file.to_str().unwrap();
-    ended(&["check", path]).failed(2, &["CAMERA_USER", "CAMERA_PASSWORD", "CAMERA_PWD"]);
+    run_framecast(&["check", path]).assert_failed(2, &["CAMERA_USER", "CAMERA_PASSWORD", "CAMERA_PWD"]);
     let mut check = framecast(&["check", path]);
     assert!(
         check
@@ -100,7 +104,7 @@ async fn a_snapshot_url_gives_a_snapshot_source() {
     for head in [head.as_str(), "HTTP/1.0 200 OK\r\nContent-Type: image/jpeg"] {
         let camera = camera(head, &jpeg(1)).await;
         let report = probe(&[&camera.url("/snap.jpg")]).await;
-        assert!(report.well().contains("type: snapshot"), "{}", report.stdout);
+        assert!(report.assert_success().contains("type: snapshot"), "{}", report.stdout);
         assert!(
             report.stdout.contains("a single picture") && !report.stdout.contains("quirk"),
             "{}",
@@ -117,31 +121,31 @@ async fn what_is_no_camera_is_an_error_that_says_what_it_is() {
     )
     .await;
     let refused = probe(&[&page.url("/")]).await;
-    refused.failed(1, &["text/html", "\"Router [2J\"", "is this the stream's URL?"]);
+    refused.assert_failed(1, &["text/html", "\"Router [2J\"", "is this the stream's URL?"]);
     assert!(!refused.stderr.contains("s3cret"), "{}", refused.stderr);
     let absent = camera("HTTP/1.1 404 Not Found\r\nContent-Length: 0", b"").await;
-    probe(&[&absent.url("/")]).await.failed(1, &["404 Not Found", "path"]);
+    probe(&[&absent.url("/")]).await.assert_failed(1, &["404 Not Found", "path"]);
     let challenge = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0";
     let closed = camera(challenge, b"").await;
     let url = format!("http://door:s3cret@{}/", closed.address());
     let refused = probe(&[&url]).await;
-    refused.failed(1, &["401", "password"]);
+    refused.assert_failed(1, &["401", "password"]);
     assert!(!refused.stderr.contains("s3cret"), "{}", refused.stderr);
     probe(&["http://door:s3cret@127.0.0.1:1/x?key=s3cret"])
         .await
-        .failed(1, &["cannot connect to 127.0.0.1:1"]);
+        .assert_failed(1, &["cannot connect to 127.0.0.1:1"]);
     let wrong = probe(&["ftp://door:s3cret@camera/"]).await;
-    wrong.failed(1, &["http or https"]);
+    wrong.assert_failed(1, &["http or https"]);
     assert!(!wrong.stderr.contains("s3cret"), "{}", wrong.stderr);
     let half = camera("HTTP/1.1 200 OK\r\nContent-Type: image/jpeg", &jpeg(1)[..100]).await;
-    probe(&[&half.url("/")]).await.failed(1, &["cut off"]);
+    probe(&[&half.url("/")]).await.assert_failed(1, &["cut off"]);
 }
 
 #[test]
 fn framecasts_own_streams_are_probed_for_what_they_are() {
     let relay = Framecast::serve("streams: {bars: {source: {type: pattern, size: 64x48, fps: 20}}}");
-    let report = ended(&["probe", "--frames", "5", &relay.url("/streams/bars")]);
-    let text = report.well();
+    let report = run_framecast(&["probe", "--frames", "5", &relay.url("/streams/bars")]);
+    let text = report.assert_success();
     // The first frame is sent twice, for Chromium's sake.
     for word in
         ["boundary      boundarydonotcross\n", "frames        5 in", "again", "64x48, colour", "chunked"]
@@ -149,6 +153,10 @@ fn framecasts_own_streams_are_probed_for_what_they_are() {
         assert!(text.contains(word), "{word:?} is not in:\n{text}");
     }
     assert!(!text.contains("quirk"), "{text}");
-    assert!(ended(&["probe", &relay.url("/streams/bars/snapshot")]).well().contains("type: snapshot"));
-    relay.end_in_peace();
+    assert!(
+        run_framecast(&["probe", &relay.url("/streams/bars/snapshot")])
+            .assert_success()
+            .contains("type: snapshot")
+    );
+    relay.end_cleanly();
 }

@@ -140,14 +140,14 @@ fn streams_in_access_rules_that_are_not_there_are_said_with_the_one_that_may_be_
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.yaml");
     fs::write(&file, auth("front-dor, yard, all-day")).unwrap();
-    let checked = testkit::command::ended(&["check", &file.display().to_string()]);
+    let checked = testkit::command::run_framecast(&["check", &file.display().to_string()]);
     let said = "auth.tokens.wall.streams: there is no stream front-dor (did you mean front-door?); it counts \
         as soon";
     assert!(checked.stderr.contains(said), "{}", checked.stderr);
     assert!(
         checked.stderr.contains("there is no stream all-day; it counts") && !checked.stderr.contains("yard")
     );
-    checked.well();
+    checked.assert_success();
     let served = Served::new(&auth("yard"));
     assert!(!served.running.stderr().contains("there is no stream"));
     fs::write(served.file(), auth("yrd")).unwrap();

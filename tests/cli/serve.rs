@@ -9,7 +9,7 @@ use std::{
 
 use testkit::program::{Running, run, wait_for};
 
-use testkit::command::{ended, framecast};
+use testkit::command::{framecast, run_framecast};
 
 const TWO: &str = "server: {listen: '127.0.0.1:1'}
 streams:
@@ -85,10 +85,10 @@ fn each_stream_has_a_line_with_a_url_that_works_and_listen_replaces_the_files_ad
 fn an_address_that_cannot_be_had_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    ended(&["-l", &address]).failed(1, &[&address, "in use"]);
+    run_framecast(&["-l", &address]).assert_failed(1, &[&address, "in use"]);
     // TEST-NET-3 of RFC 5737: nobody's.
-    ended(&["-l", "203.0.113.7:8080"]).failed(1, &["203.0.113.7:8080", "no such address"]);
-    ended(&["-l", "8080"]).failed(2, &["127.0.0.1:8080"]);
+    run_framecast(&["-l", "203.0.113.7:8080"]).assert_failed(1, &["203.0.113.7:8080", "no such address"]);
+    run_framecast(&["-l", "8080"]).assert_failed(2, &["127.0.0.1:8080"]);
 }
 
 #[test]

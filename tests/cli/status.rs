@@ -4,7 +4,7 @@ use framecast::auth::token;
 
 use testkit::{
     binary::Framecast,
-    command::{ended, framecast},
+    command::{framecast, run_framecast},
     program::{Running, free_address, wait_for},
 };
 
@@ -25,8 +25,9 @@ fn a_table_has_a_line_for_each_stream_that_the_token_may_see() {
     let auth = format!("auth: {{tokens: {{wall: {{hash: \"{hash}\", role: view, streams: [bars, door]}}}}}}");
     let relay = Framecast::serve(&format!("{auth}\n{STREAMS}"));
     let url = relay.url("");
-    let table = ended(&["status", &url, "--every", "1.5", "--token", "token-of-the-wall"]);
-    let lines: Vec<Vec<_>> = table.well().lines().map(|line| line.split_whitespace().collect()).collect();
+    let table = run_framecast(&["status", &url, "--every", "1.5", "--token", "token-of-the-wall"]);
+    let lines: Vec<Vec<_>> =
+        table.assert_success().lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines[0][..4], ["NAME", "STATE", "FPS_IN", "FPS_OUT"]);
     assert_eq!((&lines[1][..2], lines[2][0]), (&["bars", "live"][..], "door"));
     assert_eq!(lines.len(), 3, "the inbox is not for this token: {lines:?}");
@@ -47,12 +48,12 @@ fn errors_name_the_relay_and_no_token() {
         (&["ftp://127.0.0.1/"], "scheme"),
         (&[&relay.url("/elsewhere/"), "--token", "token-of-the-wall"], "is this framecast's address?"),
     ] {
-        let failed = ended(&[&["status"], arguments].concat());
-        failed.failed(1, &[message]);
+        let failed = run_framecast(&[&["status"], arguments].concat());
+        failed.assert_failed(1, &[message]);
         assert!(!failed.stderr.contains("token-of"), "{}", failed.stderr);
     }
-    ended(&["status", "--every", "0.1"]).failed(2, &["0.2 to 60"]);
-    ended(&["top", "--once", &url]).failed(2, &["framecast status"]);
+    run_framecast(&["status", "--every", "0.1"]).assert_failed(2, &["0.2 to 60"]);
+    run_framecast(&["top", "--once", &url]).assert_failed(2, &["framecast status"]);
 }
 
 #[test]

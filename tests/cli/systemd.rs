@@ -4,7 +4,7 @@ use std::{fs, os::unix::net::UnixDatagram};
 
 use testkit::program::{Running, python, run};
 
-use testkit::command::{ended, framecast};
+use testkit::command::{framecast, run_framecast};
 
 const CONFIG: &str = "streams: {x: {source: {type: pattern}}}";
 
@@ -65,14 +65,14 @@ fn a_socket_that_cannot_be_had_is_named() {
     let file = folder.path().join("framecast.yaml");
     fs::write(&file, CONFIG).unwrap();
     let config = file.to_str().unwrap();
-    let serve = |listen: &str| ended(&["serve", "-c", config, "-l", listen]);
+    let serve = |listen: &str| run_framecast(&["serve", "-c", config, "-l", listen]);
     let occupied = folder.path().join("file");
     fs::write(&occupied, "precious").unwrap();
     let listen = format!("unix:{}", occupied.display());
-    serve(&listen).failed(1, &[&listen, "there is a file of that name, which is no socket"]);
+    serve(&listen).assert_failed(1, &[&listen, "there is a file of that name, which is no socket"]);
     assert_eq!(fs::read_to_string(&occupied).unwrap(), "precious");
     let taken = folder.path().join("taken");
     let _listener = std::os::unix::net::UnixListener::bind(&taken).unwrap();
-    serve(&format!("unix:{}", taken.display())).failed(1, &["another program listens there"]);
-    serve("unix:relative").failed(2, &["must be an absolute path"]);
+    serve(&format!("unix:{}", taken.display())).assert_failed(1, &["another program listens there"]);
+    serve("unix:relative").assert_failed(2, &["must be an absolute path"]);
 }

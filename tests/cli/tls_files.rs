@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use testkit::program::{Running, run, try_run, wait_for};
 
-use testkit::command::{ended, framecast};
+use testkit::command::{framecast, run_framecast};
 
 /// Writes a configuration with these two files; gives its path.
 fn config(folder: &Path, cert: &str, key: &str) -> String {
@@ -56,12 +56,12 @@ fn what_is_wrong_with_the_files_is_said_with_setting_path_and_remedy() {
     for (cert, key, setting, says) in table {
         let config = config(folder.path(), cert, key);
         for command in [vec!["check", &config], vec!["serve", "-l", "127.0.0.1:0", "-c", &config]] {
-            let ended = ended(&command);
-            ended.failed(2, &[&config, &format!("server.tls.{setting}: "), says]);
+            let ended = run_framecast(&command);
+            ended.assert_failed(2, &[&config, &format!("server.tls.{setting}: "), says]);
             assert!(!ended.stderr.contains("MIG"), "a key is shown: {}", ended.stderr);
         }
     }
-    ended(&["check", &config(folder.path(), "cert.pem", "key.pem")]).well();
+    run_framecast(&["check", &config(folder.path(), "cert.pem", "key.pem")]).assert_success();
 }
 
 #[test]

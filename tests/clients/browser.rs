@@ -22,12 +22,12 @@ fn twelve_tiles_move_in_chromium() {
     let mut browser = Browser::chromium();
     browser.size(1600, 1000);
     browser.open(&framecast.url("/"));
-    browser.moving(TILES, 12);
+    browser.wait_for_movement(TILES, 12);
     browser.wait_for("/12 of 12 streams live/.test(document.getElementById('summary').textContent)");
     browser.assert_accessible();
-    browser.assert_no_complaints();
+    browser.assert_no_errors();
     drop(browser);
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }
 
 /// On a phone two tiles are on the screen; the sources of the others rest.
@@ -37,16 +37,16 @@ fn only_tiles_on_the_screen_are_asked_for_on_a_phone() {
     let mut browser = Browser::chromium();
     browser.size(390, 700);
     browser.open(&framecast.url("/"));
-    browser.moving(TILES, 2);
+    browser.wait_for_movement(TILES, 2);
     assert_eq!(framecast.stream("cam12")["state"], "idle");
     let fits = "document.documentElement.scrollWidth <= innerWidth";
     assert_eq!(browser.run(&format!("return {fits}")), true, "nothing sticks out at the side");
     browser.assert_accessible();
     browser.run("scrollTo(0, document.documentElement.scrollHeight)");
     framecast.wait_for_state("cam12", "live");
-    browser.moving(TILES, 2);
+    browser.wait_for_movement(TILES, 2);
     drop(browser);
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_camera_that_dies_is_said_with_its_reason_and_moves_again_when_it_is_back() 
     let framecast = Framecast::serve(&yaml);
     let mut browser = Browser::chromium();
     browser.open(&framecast.url("/"));
-    browser.moving(TILES, 1);
+    browser.wait_for_movement(TILES, 1);
     camera.end();
     let note = "document.querySelector('.tile[data-state=waiting] .note')?.textContent";
     browser.wait_for(&format!("/since .*next try in/.test({note})"));
@@ -66,9 +66,9 @@ fn a_camera_that_dies_is_said_with_its_reason_and_moves_again_when_it_is_back() 
     browser.assert_accessible();
     let again = serve_at(&address, &patterns(1));
     browser.wait_for("document.querySelector('.tile').dataset.state === 'live'");
-    browser.moving(TILES, 1);
+    browser.wait_for_movement(TILES, 1);
     drop(browser);
-    again.end_in_peace();
+    again.end_cleanly();
 }
 
 #[test]
@@ -77,15 +77,15 @@ fn the_page_says_that_framecast_is_gone_and_comes_back_by_itself() {
     let framecast = serve_at(&address, &patterns(2));
     let mut browser = Browser::chromium();
     browser.open(&format!("http://{address}/"));
-    browser.moving(TILES, 2);
-    framecast.end_in_peace();
+    browser.wait_for_movement(TILES, 2);
+    framecast.end_cleanly();
     browser
         .wait_for("/No connection to framecast; next try/.test(document.getElementById('lost').textContent)");
     let again = serve_at(&address, &patterns(2));
     browser.wait_for("document.getElementById('lost').hidden");
-    browser.moving(TILES, 2);
+    browser.wait_for_movement(TILES, 2);
     drop(browser);
-    again.end_in_peace();
+    again.end_cleanly();
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn order_columns_and_full_screen_are_kept_in_the_address() {
     browser.wait_for(&format!("{order} === 'cam1,cam2,cam3,cam4'"));
     let grip = |name: &str| format!(".tile[data-name={name}] .grip");
     // The announcement of a stream that becomes live would replace the one that is waited for below.
-    browser.moving(TILES, 4);
+    browser.wait_for_movement(TILES, 4);
     // The right arrow, twice.
     browser.keys(&grip("cam1"), "\u{e014}\u{e014}");
     browser.wait_for(&format!("{order} === 'cam2,cam3,cam1,cam4'"));
@@ -119,18 +119,18 @@ fn order_columns_and_full_screen_are_kept_in_the_address() {
     browser.click("#wall");
     browser
         .wait_for("document.querySelector('.bar').offsetHeight === 0 && location.search.includes('full=')");
-    browser.moving(TILES, 4);
+    browser.wait_for_movement(TILES, 4);
     browser.keys("body", "\u{e00c}");
     browser.wait_for("document.querySelector('.bar').offsetHeight > 0 && !location.search.includes('full=')");
     browser.open(&framecast.url("/?full=cam3"));
     browser.wait_for(&format!("{order}.includes('cam3')"));
-    browser.moving(TILES, 1);
+    browser.wait_for_movement(TILES, 1);
     browser.wait_for(
         "[...document.querySelectorAll('.tile')].filter(tile => tile.offsetHeight > 0).length === 1",
     );
-    browser.assert_no_complaints();
+    browser.assert_no_errors();
     drop(browser);
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }
 
 /// Titles come from a file, reasons from cameras: both are texts, whatever stands in them.
@@ -148,9 +148,9 @@ fn markup_in_titles_and_reasons_is_text() {
     browser.wait_for("document.querySelectorAll('.snippet').length > 5");
     assert_eq!(browser.run("return document.querySelectorAll('img[src=x], body script').length"), 0);
     browser.wait_for(&format!("document.title === {title} + ' · framecast'"));
-    browser.assert_no_complaints();
+    browser.assert_no_errors();
     drop(browser);
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }
 
 /// From the token in the address to a moving picture, and away again.
@@ -161,7 +161,7 @@ fn an_administrator_adds_a_camera_after_a_test_and_removes_it() {
     let framecast = Framecast::serve_with(CLOCK, |command| command.env("FRAMECAST_ADMIN_TOKEN", TOKEN));
     let mut browser = Browser::chromium();
     browser.open(&framecast.url("/"));
-    browser.moving(TILES, 1);
+    browser.wait_for_movement(TILES, 1);
     assert_eq!(browser.run("return document.getElementById('add').hidden"), true, "for administrators");
     browser.open(&framecast.url(&format!("/?token={TOKEN}")));
     browser.wait_for("location.search === '' && document.getElementById('add')?.hidden === false");
@@ -178,7 +178,7 @@ fn an_administrator_adds_a_camera_after_a_test_and_removes_it() {
     browser.assert_accessible();
     browser.click("dialog .main");
     browser.wait_for("document.querySelector('.tile[data-name=door]')?.dataset.state === 'live'");
-    browser.moving(".tile[data-name=door] canvas", 1);
+    browser.wait_for_movement(".tile[data-name=door] canvas", 1);
     browser.click("#log");
     browser.wait_for("/door added/.test(document.getElementById('happened').textContent)");
     browser.open(&framecast.url("/view/door"));
@@ -187,7 +187,7 @@ fn an_administrator_adds_a_camera_after_a_test_and_removes_it() {
     browser.click("#remove");
     browser.wait_for("location.pathname === '/' && document.querySelectorAll('.tile').length === 1");
     drop(browser);
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }
 
 const CLOCK: &str = r##"
@@ -202,12 +202,12 @@ fn chromium_shows_an_endless_stream_in_one_picture() {
     let framecast = Framecast::serve(CLOCK);
     let mut browser = Browser::chromium();
     browser.open(&framecast.url("/view/clock"));
-    browser.moving("#picture", 1);
+    browser.wait_for_movement("#picture", 1);
     browser.wait_for("document.querySelectorAll('.snippet').length > 5");
     browser.assert_accessible();
-    browser.assert_no_complaints();
+    browser.assert_no_errors();
     drop(browser);
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }
 
 #[test]
@@ -215,10 +215,10 @@ fn firefox_shows_the_stream_page_and_the_tiles() {
     let framecast = Framecast::serve(CLOCK);
     let mut browser = Browser::firefox();
     browser.open(&framecast.url("/view/clock"));
-    browser.moving("#picture", 1);
+    browser.wait_for_movement("#picture", 1);
     browser.wait_for("document.querySelectorAll('.snippet').length > 5");
     browser.open(&framecast.url("/"));
-    browser.moving(TILES, 1);
+    browser.wait_for_movement(TILES, 1);
     drop(browser);
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }

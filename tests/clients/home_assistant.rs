@@ -21,7 +21,7 @@ fn home_assistants_camera_shows_stream_and_snapshot() {
         lines[2], "passed on: 5 pictures as multipart/x-mixed-replace;boundary=boundarydonotcross",
         "{said}"
     );
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }
 
 #[test]
@@ -40,5 +40,5 @@ fn octoprint_fetches_snapshots_and_motioneye_reads_streams() {
     for path in ["/stream", "/1/stream", "/cam_1.mjpg"] {
         assert_eq!(asks("motioneye", path), "5 whole pictures", "{path}");
     }
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }

@@ -63,7 +63,7 @@ fn markup_in_a_cameras_answer_and_in_what_the_api_was_sent_is_text() {
             browser.run("return document.querySelectorAll('img[src=x], svg[onload], body script').length");
         assert_eq!(foreign, 0, "{page}");
         assert_ne!(browser.run("return document.title"), "owned", "{page}");
-        browser.assert_no_complaints();
+        browser.assert_no_errors();
     }
     drop(browser);
     framecast.end();
@@ -90,10 +90,10 @@ fn pages_are_framed_by_those_only_that_the_configuration_names() {
         let watched = || framed.stream("bars")["viewers"].as_u64() > Some(0);
         if seen {
             wait_for("the framed page to watch", || watched().then_some(()));
-            browser.assert_no_complaints();
+            browser.assert_no_errors();
         } else {
             wait_for("the browser's refusal", || {
-                browser.complaints().to_string().contains("frame").then_some(())
+                browser.errors().to_string().contains("frame").then_some(())
             });
             assert!(!watched(), "the frame is empty");
         }

@@ -41,9 +41,9 @@ fn graphs_have_a_past_when_a_page_is_opened() {
         let more = format!("return ({steps} - 1) * 2000 > performance.now()");
         assert_eq!(browser.run(&more), true, "{page} began with the server's count");
     }
-    browser.assert_no_complaints();
+    browser.assert_no_errors();
     drop(browser);
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }
 
 #[test]
@@ -72,9 +72,9 @@ fn whoever_logs_in_sees_who_watches_and_logs_out_again() {
     browser.wait_for("location.pathname === '/login'");
     browser.open(&framecast.url("/"));
     browser.wait_for("location.pathname === '/login'");
-    browser.assert_no_complaints();
+    browser.assert_no_errors();
     drop(browser);
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }
 
 /// Browsers open six connections to a server over HTTP/1.1, and one over HTTP/2 with all streams on it.
@@ -97,11 +97,11 @@ fn twelve_plain_streams_move_in_one_page_over_http_2_where_http_1_has_six() {
         browser.open(&framecast.url("/login"));
         browser.wait_for("document.getElementById('password') !== null");
         browser.run(&format!("document.head.replaceChildren(); document.body.innerHTML = '{pictures}'"));
-        browser.moving("img", moving);
+        browser.wait_for_movement("img", moving);
         let watch = viewers(&framecast);
         assert!(watch.iter().all(|viewer| viewer["protocol"] == protocol), "{watch:?}");
         assert_eq!(watch.len(), moving);
         drop(browser);
-        framecast.end_in_peace();
+        framecast.end_cleanly();
     }
 }

@@ -39,7 +39,7 @@ fn everything() -> String {
         let text = metrics(&framecast);
         text.contains("framecast_stream_frame_age_seconds{stream=\"bars\"}").then_some(text)
     });
-    framecast.end_in_peace();
+    framecast.end_cleanly();
     text
 }
 

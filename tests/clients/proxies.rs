@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 use tempfile::TempDir;
-use testkit::program::{PATIENCE, Running, free_address, proxy, run, try_run, wait_for};
+use testkit::program::{Running, TIMEOUT, free_address, proxy, run, try_run, wait_for};
 
 /// Viewers of one address; the next one is too many.
 const VIEWERS: usize = 1;
@@ -38,12 +38,12 @@ fn snippet(with: &str) -> String {
 }
 
 /// framecast behind a Unix socket, as the document has it.
-struct Behind {
+struct RelayBehindProxy {
     running: Running,
     folder: TempDir,
 }
 
-impl Behind {
+impl RelayBehindProxy {
     fn start() -> Self {
         let folder = tempfile::tempdir().expect("there is room");
         let file = folder.path().join("framecast.yaml");
@@ -90,14 +90,14 @@ impl Behind {
 }
 
 /// A running proxy, and the way in which curl reaches it.
-struct Front {
+struct Proxy {
     base: String,
     /// Arguments that curl needs for the proxy.
     arguments: Vec<String>,
     _proxy: Running,
 }
 
-impl Front {
+impl Proxy {
     /// Returns the command line of curl for a request from an address of its own.
     fn curl(&self, from: &str, more: &[&str], route: &str) -> Vec<String> {
         let mut all: Vec<_> = self.arguments.clone();
@@ -133,7 +133,7 @@ impl Front {
 
 /// curl is bounded by itself: whoever ends a `timeout` around it leaves it running.
 fn patience() -> String {
-    PATIENCE.as_secs().to_string()
+    TIMEOUT.as_secs().to_string()
 }
 
 /// A viewer that reads as it comes.
@@ -144,7 +144,7 @@ struct Viewer {
 }
 
 impl Viewer {
-    fn start(front: &Front, from: &str) -> Self {
+    fn start(front: &Proxy, from: &str) -> Self {
         let arguments = front.curl(from, &["--max-time", &patience()], "/streams/x");
         let mut command = Command::new("curl");
         command.args(arguments).stdout(Stdio::piped());
@@ -189,7 +189,7 @@ fn large_jpeg(n: u8) -> Vec<u8> {
 }
 
 /// A viewer behind a slow line gets the newest picture: none waits in the proxy.
-fn assert_nothing_waits_in_the_proxy(behind: &Behind, front: &Front) {
+fn assert_nothing_waits_in_the_proxy(behind: &RelayBehindProxy, front: &Proxy) {
     let bounded = ["--max-time", &patience(), "--limit-rate", "1k", "--output", "/dev/null"];
     let all = front.curl("127.0.0.5", &bounded, "/streams/x");
     let _slow = Running::start(Command::new("curl").args(all));
@@ -206,7 +206,7 @@ fn assert_nothing_waits_in_the_proxy(behind: &Behind, front: &Front) {
 }
 
 /// Checks the properties that the document promises of a proxy.
-fn assert_served(behind: &Behind, front: &Front) {
+fn assert_served(behind: &RelayBehindProxy, front: &Proxy) {
     let folder = behind.folder.path();
     front.is_ready();
     front.push(&jpeg(0), folder);
@@ -253,7 +253,7 @@ fn assert_served(behind: &Behind, front: &Front) {
 
 #[test]
 fn nginx_passes_streams_on_as_they_come_with_the_viewers_address() {
-    let behind = Behind::start();
+    let behind = RelayBehindProxy::start();
     let address = free_address();
     let location = snippet("proxy_pass http://unix:");
     let location = location.replace("/run/framecast/framecast.sock", &behind.path("framecast.sock"));
@@ -270,7 +270,7 @@ fn nginx_passes_streams_on_as_they_come_with_the_viewers_address() {
     fs::write(behind.path("nginx.conf"), config).expect("the folder is ours");
     let mut command = Command::new(proxy("nginx"));
     command.args(["-e", "stderr", "-p", &behind.path(""), "-c", &behind.path("nginx.conf")]);
-    let front = Front {
+    let front = Proxy {
         base: format!("http://{address}"),
         arguments: Vec::new(),
         _proxy: Running::start(&mut command),
@@ -282,7 +282,7 @@ fn nginx_passes_streams_on_as_they_come_with_the_viewers_address() {
 
 #[test]
 fn caddy_speaks_tls_and_passes_streams_on_as_they_come_with_the_viewers_address() {
-    let behind = Behind::start();
+    let behind = RelayBehindProxy::start();
     let address: SocketAddr = free_address();
     let site = snippet("reverse_proxy");
     // Its own authority instead of Let's Encrypt's, on an address of the test's.
@@ -309,7 +309,7 @@ fn caddy_speaks_tls_and_passes_streams_on_as_they_come_with_the_viewers_address(
     let authority = behind.path("caddy/pki/authorities/local/root.crt");
     let resolve = format!("{HOST}:{}:{}", address.port(), address.ip());
     let arguments = ["--cacert", &authority, "--resolve", &resolve].map(str::to_owned).to_vec();
-    let front = Front { base: format!("https://{HOST}:{}", address.port()), arguments, _proxy: proxy };
+    let front = Proxy { base: format!("https://{HOST}:{}", address.port()), arguments, _proxy: proxy };
     assert_served(&behind, &front);
     let cookie = front.ask("127.0.0.1", &["--include"], &format!("/?token={TOKEN}"));
     assert!(cookie.contains("; Secure"), "the proxy says that it speaks TLS: {cookie}");

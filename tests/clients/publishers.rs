@@ -24,7 +24,7 @@ fn curl_pushes_a_jpeg_and_viewers_get_the_same_bytes() {
     let answer = push(&framecast, &["-H", BEARER, "-H", "Content-Type: image/jpeg", "--data-binary", &data]);
     assert_eq!(answer, "204");
     assert_eq!(snapshot(&framecast), fs::read(picture).expect("ffmpeg made it"));
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn curl_puts_a_jpeg_with_the_token_in_the_url() {
     let args = ["-sS", "-o", "/dev/null", "-w", "%{http_code}", "--upload-file", text(picture), &url];
     assert_eq!(String::from_utf8_lossy(&run("curl", &args).stdout), "204");
     assert_eq!(snapshot(&framecast), fs::read(picture).expect("ffmpeg made it"));
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn curl_pushes_a_png_and_viewers_get_a_jpeg_of_its_size() {
     let entries = "stream=codec_name,width,height";
     let probed = run("ffprobe", &["-v", "error", "-show_entries", entries, "-of", "csv=p=0", text(&shown)]);
     assert_eq!(String::from_utf8_lossy(&probed.stdout).trim(), "mjpeg,200,100");
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn curl_pushes_a_form_with_one_file() {
     let form = format!("file=@{};type=image/jpeg", text(picture));
     assert_eq!(push(&framecast, &["-H", BEARER, "-F", &form]), "204");
     assert_eq!(snapshot(&framecast), fs::read(picture).expect("ffmpeg made it"));
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn ffmpegs_endless_feed_is_shown_as_it_arrives() {
     assert_moves(&framecast.url("/streams/graphs"), 20);
     assert!(feed.is_running(), "ffmpeg was let go: {}", feed.stderr());
     drop(feed);
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }
 
 fn start() -> (tempfile::TempDir, Framecast) {

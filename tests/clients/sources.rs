@@ -35,7 +35,7 @@ fn relay_ffmpeg(more: &[&str]) {
     wait_for("ffmpeg to listen", || is_listening(port).then_some(()));
     let framecast = Framecast::serve(&camera(&upstream));
     assert_moves(&framecast.url("/streams/door"), 20);
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn relay_python(version: &str) {
         "the {} bytes of the snapshot are no picture that was sent",
         snapshot.len()
     );
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }
 
 #[test]
@@ -72,8 +72,8 @@ fn a_second_framecast_relays_the_first() {
     let first = Framecast::serve("streams: {bars: {source: {type: pattern, size: 320x240, fps: 20}}}");
     let second = Framecast::serve(&camera(&first.url("/streams/bars")));
     assert_moves(&second.url("/streams/door"), 20);
-    second.end_in_peace();
-    first.end_in_peace();
+    second.end_cleanly();
+    first.end_cleanly();
 }
 
 #[test]

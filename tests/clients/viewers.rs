@@ -17,7 +17,7 @@ streams:
 fn ffmpeg_reads_fifty_frames_without_an_error() {
     let framecast = Framecast::serve(PATTERN);
     assert_moves(&framecast.url("/streams/bars"), 50);
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn ffprobe_recognises_the_stream_without_being_told_its_format() {
     let output = run("ffprobe", &["-v", "error", "-show_entries", entries, "-of", "default=nw=1:nk=1", &url]);
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(said.split_whitespace().collect::<Vec<_>>(), ["mjpeg", "320", "240", "mpjpeg"]);
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn opencv_reads_twenty_frames_of_the_right_size() {
     );
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(said.trim(), "20 frames of 320x240");
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn curl_over_http_1_1_is_sent_chunks_and_the_headers_clients_rely_on() {
     assert_eq!(values(&headers, "connection"), ["close"]);
     assert_eq!(values(&headers, "transfer-encoding"), ["chunked"]);
     assert_parts_stand_one_after_the_other(&body);
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn curl_over_http_1_0_is_sent_raw_bytes() {
     assert!(matches!(values(&headers, "connection")[..], [] | ["close"]), "{headers:?}");
     assert!(values(&headers, "transfer-encoding").is_empty(), "{headers:?}");
     assert_parts_stand_one_after_the_other(&body);
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn mjpg_streamers_route_is_never_chunked() {
     let (_, headers, body) = answer(&framecast, "--http1.1", "/?action=stream");
     assert!(values(&headers, "transfer-encoding").is_empty(), "{headers:?}");
     assert_parts_stand_one_after_the_other(&body);
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn curl_fetches_a_snapshot_that_is_one_whole_picture() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), format!("200 image/jpeg {size} {size}"));
     let decoded = run("ffmpeg", &["-v", "error", "-xerror", "-i", path, "-f", "null", "-"]);
     assert!(decoded.stderr.is_empty(), "{}", String::from_utf8_lossy(&decoded.stderr));
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }
 
 type Headers = Vec<(String, String)>;

@@ -8,11 +8,11 @@ use std::{
 
 use testkit::{
     fixture::Fixture,
-    malicious_camera::{Line, MaliciousCamera},
+    malicious_camera::{CameraConnection, MaliciousCamera},
     numbered_pictures::plain,
 };
 
-use crate::bombs;
+use crate::decompression_bombs;
 
 /// So little that each overrun shows.
 const TOP: &str = "limits: {max_frame_bytes: 256KiB}";
@@ -40,7 +40,7 @@ async fn case<F>(
     name: &'static str,
     reason: &'static str,
     counted: Option<&'static str>,
-    script: impl Fn(Line) -> F + Send + Sync + 'static,
+    script: impl Fn(CameraConnection) -> F + Send + Sync + 'static,
 ) -> Case
 where
     F: Future<Output = io::Result<()>> + Send + 'static,
@@ -61,8 +61,8 @@ async fn pouring(
         let (first, rest) = (first.clone(), rest.clone());
         async move {
             line.request().await?;
-            line.say(&first).await?;
-            line.pour(&rest).await
+            line.send(&first).await?;
+            line.send_endlessly(&rest).await
         }
     })
     .await
@@ -76,7 +76,7 @@ async fn redirecting(name: &'static str, reason: &'static str, to: &'static str)
     case(name, reason, None, move |mut line| async move {
         loop {
             line.request().await?;
-            line.say(&redirect(to)).await?;
+            line.send(&redirect(to)).await?;
         }
     })
     .await
@@ -88,19 +88,24 @@ async fn heads() -> Vec<Case> {
         pouring(name, reason, None, first.to_vec(), rest.to_vec()).await
     };
     vec![
-        case("says nothing", "did not answer the request within 0.5 s", None, |mut line: Line| async move {
-            line.request().await?;
-            line.sulk().await
-        })
+        case(
+            "says nothing",
+            "did not answer the request within 0.5 s",
+            None,
+            |mut line: CameraConnection| async move {
+                line.request().await?;
+                line.stall().await
+            },
+        )
         .await,
         case(
             "a head byte by byte",
             "did not answer the request within 0.5 s",
             None,
-            |mut line: Line| async move {
+            |mut line: CameraConnection| async move {
                 line.request().await?;
-                line.say(b"HTTP/1.1 200 OK\r\n").await?;
-                line.drip(b"X-Slow: yes\r\n").await
+                line.send(b"HTTP/1.1 200 OK\r\n").await?;
+                line.send_bytewise(b"X-Slow: yes\r\n").await
             },
         )
         .await,
@@ -144,11 +149,11 @@ async fn bodies() -> Vec<Case> {
     let unmarked: Vec<u8> = data.iter().map(|byte| byte & 0x7f).cycle().take(8192).collect();
     let large = "frames are larger than max_frame_bytes";
     vec![
-        case("a picture byte by byte", "within 0.5 s", None, |mut line: Line| async move {
+        case("a picture byte by byte", "within 0.5 s", None, |mut line: CameraConnection| async move {
             line.request().await?;
-            line.say(HEAD).await?;
-            line.say(&plain(64, 48)[..100]).await?;
-            line.drip(&[0x55]).await
+            line.send(HEAD).await?;
+            line.send(&plain(64, 48)[..100]).await?;
+            line.send_bytewise(&[0x55]).await
         })
         .await,
         pour("a length of 4 GB", no_picture, None, &typed("Content-Length: 4294967296"), &[0; 8192]).await,
@@ -190,7 +195,7 @@ async fn bodies() -> Vec<Case> {
             "sent something else than pictures",
             None,
             &typed("Content-Encoding: gzip"),
-            &bombs::gzip(),
+            &decompression_bombs::gzip(),
         )
         .await,
         pour("garbage without end", no_picture, None, HEAD, &[0xa5; 8192]).await,
@@ -216,21 +221,21 @@ async fn bodies() -> Vec<Case> {
 
 async fn pictures() -> Vec<Case> {
     let mut huge = HEAD.to_vec();
-    huge.extend(bombs::sized(&plain(64, 48), 65_535, 65_535));
+    huge.extend(decompression_bombs::sized(&plain(64, 48), 65_535, 65_535));
     let mut gzipped = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Encoding: gzip\r\n".to_vec();
-    let bomb = &bombs::gzip()[..200_000];
+    let bomb = &decompression_bombs::gzip()[..200_000];
     gzipped.extend(format!("Content-Length: {}\r\n\r\n", bomb.len()).into_bytes());
     gzipped.extend(bomb);
     let snapshot = case(
         "a gzip bomb for a picture",
         "sent something else than pictures",
         None,
-        move |mut line: Line| {
+        move |mut line: CameraConnection| {
             let gzipped = gzipped.clone();
             async move {
                 loop {
                     line.request().await?;
-                    line.say(&gzipped).await?;
+                    line.send(&gzipped).await?;
                 }
             }
         },
@@ -257,7 +262,7 @@ async fn two_dozen_hostile_cameras_at_once_cost_little_and_disturb_nobody() {
     let streams: String = (0..).zip(&cases).map(|(n, case)| stream(n, case)).collect();
     let mut fixture = Fixture::serving(TOP, &streams).await;
     fixture
-        .bears(MEMORY_KIB, async |fixture| {
+        .assert_survives(MEMORY_KIB, async |fixture| {
             for (n, case) in cases.iter().enumerate() {
                 // Each is met twice: it may come again, and later each time.
                 let met = |report: &serde_json::Value| {
@@ -292,14 +297,14 @@ async fn a_circle_of_two_cameras_is_left_after_a_bounded_number_of_requests() {
         let to_first = to_first.clone();
         async move {
             line.request().await?;
-            line.say(&redirect(&format!("http://{}/", to_first.get().unwrap()))).await
+            line.send(&redirect(&format!("http://{}/", to_first.get().unwrap()))).await
         }
     })
     .await;
     let there = second.address();
     let first = MaliciousCamera::start(move |mut line| async move {
         line.request().await?;
-        line.say(&redirect(&format!("http://{there}/"))).await
+        line.send(&redirect(&format!("http://{there}/"))).await
     })
     .await;
     back.set(first.address()).unwrap();
@@ -307,7 +312,7 @@ async fn a_circle_of_two_cameras_is_left_after_a_bounded_number_of_requests() {
         format!("  x: {{on_demand: false, source: {{type: mjpeg, url: 'http://{}/'}}}}\n", first.address());
     let mut fixture = Fixture::serving(TOP, &streams).await;
     fixture
-        .bears(MEMORY_KIB, async |fixture| {
+        .assert_survives(MEMORY_KIB, async |fixture| {
             // There is no reason while it connects once more.
             let failed =
                 |report: &serde_json::Value| report["reconnects"] != 0 && report["reason"].is_string();
@@ -326,13 +331,13 @@ async fn a_circle_of_two_cameras_is_left_after_a_bounded_number_of_requests() {
 /// bounded.
 #[tokio::test]
 async fn progressive_bombs_are_given_up_by_those_who_decode_and_counted() {
-    let bomb = Arc::new(bombs::progressive(2000));
+    let bomb = Arc::new(decompression_bombs::progressive(2000));
     let camera = MaliciousCamera::start(move |mut line| {
         let bomb = bomb.clone();
         async move {
             line.request().await?;
-            line.say(HEAD).await?;
-            line.pour(&bomb).await
+            line.send(HEAD).await?;
+            line.send_endlessly(&bomb).await
         }
     })
     .await;
@@ -343,7 +348,7 @@ async fn progressive_bombs_are_given_up_by_those_who_decode_and_counted() {
     );
     let mut fixture = Fixture::serving("limits: {max_frame_bytes: 1MiB}", &streams).await;
     fixture
-        .bears(MEMORY_KIB, async |fixture| {
+        .assert_survives(MEMORY_KIB, async |fixture| {
             let report =
                 fixture.report_when("x", |report| report["dropped"]["invalid"].as_u64() > Some(5)).await;
             assert_eq!(report["frames_in"], 0, "{report}");

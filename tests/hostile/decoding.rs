@@ -14,7 +14,7 @@ use testkit::{
 };
 use tokio::time::{Instant, sleep};
 
-use crate::bombs;
+use crate::decompression_bombs;
 
 /// The memory of all pictures together.
 const DECODE_KIB: u64 = 64 * 1024;
@@ -59,7 +59,7 @@ fn png(side: u32, depth: u8, color: u8, is_interlaced: bool) -> Vec<u8> {
     let pixels = packer.finish().unwrap();
     let palette: &[(&[u8; 4], &[u8])] =
         if color == 3 { &[(b"PLTE", &[0, 0, 0, 255, 255, 255]), (b"tRNS", &[0, 128])] } else { &[] };
-    bombs::png_of(&[&[(b"IHDR", &header[..])], palette, &[(b"IDAT", &pixels)]].concat())
+    decompression_bombs::png_of(&[&[(b"IHDR", &header[..])], palette, &[(b"IDAT", &pixels)]].concat())
 }
 
 /// A plain JPEG.
@@ -114,13 +114,13 @@ fn too_large() -> Vec<(&'static str, Vec<u8>)> {
 
 #[tokio::test]
 async fn files_that_become_large_pictures_are_decoded_in_the_memory_there_is_or_refused_at_once() {
-    let mut house = Fixture::serving(&top(), "  inbox: {source: {type: push, token: none}}\n").await;
+    let mut fixture = Fixture::serving(&top(), "  inbox: {source: {type: push, token: none}}\n").await;
     let (fitting, too_large) = (fitting(), too_large());
-    house
-        .bears(DECODE_KIB + BESIDE_KIB, async |house| {
+    fixture
+        .assert_survives(DECODE_KIB + BESIDE_KIB, async |fixture| {
             for (name, file) in &too_large {
                 assert!(file.len() < 400_000, "{name}: {} bytes", file.len());
-                let answer = house.push("inbox", file).await;
+                let answer = fixture.push("inbox", file).await;
                 assert_eq!(answer.head.status, 413, "{name}");
                 let detail = answer.json()["detail"].to_string();
                 let size = if name.contains("WebP") { "4000x4000" } else { "7000x7000" };
@@ -130,7 +130,7 @@ async fn files_that_become_large_pictures_are_decoded_in_the_memory_there_is_or_
             }
             // All at once, several of each: those that there is no place for are told.
             let all = fitting.iter().cycle().take(3 * fitting.len());
-            let pushing = all.map(async |(name, file)| (*name, house.push("inbox", file).await));
+            let pushing = all.map(async |(name, file)| (*name, fixture.push("inbox", file).await));
             let mut shown = 0;
             for (name, answer) in join_all(pushing).await {
                 assert!([204, 503].contains(&answer.head.status), "{name}: {}", answer.head.status);
@@ -139,17 +139,17 @@ async fn files_that_become_large_pictures_are_decoded_in_the_memory_there_is_or_
             assert!(shown >= 3, "{shown} were shown");
             // And each by itself.
             for (name, file) in &fitting {
-                assert_eq!(house.push("inbox", file).await.head.status, 204, "{name}");
+                assert_eq!(fixture.push("inbox", file).await.head.status, 204, "{name}");
             }
-            let report = house.report("inbox").await;
+            let report = fixture.report("inbox").await;
             assert_eq!(report["frames_in"], shown + fitting.len() as u64, "{report}");
             let dropped = |reason: &str| report["dropped"][reason].as_u64().unwrap();
             assert_eq!(dropped("too_large"), too_large.len() as u64, "{report}");
             assert_eq!(dropped("busy"), 3 * fitting.len() as u64 - shown, "{report}");
-            assert_eq!(house.push("inbox", &numbered(1)).await.head.status, 204);
+            assert_eq!(fixture.push("inbox", &numbered(1)).await.head.status, 204);
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 #[tokio::test]
@@ -158,7 +158,7 @@ async fn jpegs_that_are_decoded_in_several_scans_take_the_memory_there_is_or_are
         small: {source: {type: push, token: none}, transform: [{scale: {width: 320}}]}\n  \
         grey: {source: {type: push, token: none}, transform: [{grayscale: true}, {scale: {width: 320}}]}\n";
     use SamplingFactor::{R_4_2_0, R_4_4_4};
-    let mut house = Fixture::serving(&top(), STREAMS).await;
+    let mut fixture = Fixture::serving(&top(), STREAMS).await;
     let fits = jpeg(1600, ColorType::Rgb, R_4_2_0, true);
     let large = [
         ("progressive", jpeg(3600, ColorType::Rgb, R_4_4_4, true)),
@@ -169,12 +169,12 @@ async fn jpegs_that_are_decoded_in_several_scans_take_the_memory_there_is_or_are
     // libjpeg-turbo decodes the last one at an eighth of its sides where it becomes small, which takes little
     // memory.
     let is_scaled = |name: &str| name == "in one scan" && codec().max_denominator() == 8;
-    house
-        .bears(DECODE_KIB + BESIDE_KIB, async |house| {
+    fixture
+        .assert_survives(DECODE_KIB + BESIDE_KIB, async |fixture| {
             for stream in ["small", "grey"] {
                 for (name, file) in &large {
                     assert!(file.len() < 1_000_000, "{name}: {} bytes", file.len());
-                    assert_eq!(house.push(stream, file).await.head.status, 204, "{name} is a JPEG");
+                    assert_eq!(fixture.push(stream, file).await.head.status, 204, "{name} is a JPEG");
                 }
                 let count = large.len() as u64;
                 // Of two that come at once one may take the other's place.
@@ -186,19 +186,19 @@ async fn jpegs_that_are_decoded_in_several_scans_take_the_memory_there_is_or_are
                 };
                 let shown = |report: &serde_json::Value| report["frames_in"].as_u64().unwrap_or_default();
                 let all = |report: &serde_json::Value| dropped(report) + shown(report) == count;
-                let report = house.report_when(stream, all).await;
+                let report = fixture.report_when(stream, all).await;
                 let scaled = large.iter().filter(|(name, _)| is_scaled(name)).count() as u64;
                 assert!(shown(&report) <= scaled, "{report}");
                 assert!(report["dropped"]["too_large"].as_u64().unwrap() > 0, "{report}");
-                house.push(stream, &fits).await;
+                fixture.push(stream, &fits).await;
                 let before = shown(&report);
-                house.report_when(stream, |report| shown(report) == before + 1).await;
+                fixture.report_when(stream, |report| shown(report) == before + 1).await;
             }
             // What is shown as it is takes nothing, however large; what is made of it for a viewer does.
             for (name, file) in &large {
-                assert_eq!(house.push("inbox", file).await.head.status, 204, "{name}");
+                assert_eq!(fixture.push("inbox", file).await.head.status, 204, "{name}");
                 let asked = ["snapshot?width=300", "snapshot?rotate=90&quality=50"].map(async |asked| {
-                    (asked, Client::get(house.address(), &format!("/streams/inbox/{asked}")).await)
+                    (asked, Client::get(fixture.address(), &format!("/streams/inbox/{asked}")).await)
                 });
                 for (asked, answer) in join_all(asked).await {
                     if asked.contains("width") && is_scaled(name) {
@@ -212,7 +212,7 @@ async fn jpegs_that_are_decoded_in_several_scans_take_the_memory_there_is_or_are
             }
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 #[tokio::test]
@@ -232,29 +232,29 @@ async fn large_pictures_that_are_drawn_wait_for_each_other_and_those_that_never_
         + "  bars: {on_demand: false, source: {type: pattern, size: 2500x2500, fps: 5}}\n  \
            graph: {on_demand: false, source: {type: chart, series: [a], size: 1600x1600, token: none}}\n  \
            wall: {on_demand: false, source: {type: mosaic, of: [one, two, bars], size: 1280x720}}\n";
-    let mut house = Fixture::serving(&top(), &streams).await;
-    house
-        .bears(DECODE_KIB + BESIDE_KIB, async |house| {
+    let mut fixture = Fixture::serving(&top(), &streams).await;
+    fixture
+        .assert_survives(DECODE_KIB + BESIDE_KIB, async |fixture| {
             for name in ["one", "two", "three", "bars"] {
-                house.report_when(name, |report| report["frames_in"].as_u64() >= Some(3)).await;
+                fixture.report_when(name, |report| report["frames_in"].as_u64() >= Some(3)).await;
             }
             for name in ["graph", "wall"] {
-                house.report_when(name, |report| report["frames_in"].as_u64() >= Some(1)).await;
+                fixture.report_when(name, |report| report["frames_in"].as_u64() >= Some(1)).await;
             }
             for name in ["large", "larger"] {
                 let said =
                     |report: &serde_json::Value| report["reason"].to_string().contains("max_decode_bytes");
-                house.report_when(name, said).await;
+                fixture.report_when(name, said).await;
             }
         })
         .await;
     // Three quarters of 64 MiB. It is logged when the stream has been away for a while.
     let logged = async || {
-        let log = house.log();
+        let log = fixture.log();
         if log.contains("may have 50331648") { Ok(()) } else { Err(log) }
     };
     until("the numbers are logged", logged).await;
-    house.end();
+    fixture.end();
 }
 
 /// Length of one count of frames. Counts with and without the flood alternate, so that other load on the
@@ -268,15 +268,15 @@ const PUBLISHERS: usize = 8;
 /// Streams whose pictures come out of the pool.
 const DRAWN: [&str; 4] = ["bars", "more", "half", "wall"];
 
-async fn frames(house: &Fixture) -> Vec<u64> {
-    join_all(DRAWN.map(async |name| house.report(name).await["frames_in"].as_u64().unwrap())).await
+async fn frames(fixture: &Fixture) -> Vec<u64> {
+    join_all(DRAWN.map(async |name| fixture.report(name).await["frames_in"].as_u64().unwrap())).await
 }
 
 /// Frames of each stream within [`COUNTED_FOR`].
-async fn counted(house: &Fixture) -> Vec<f64> {
-    let (begun, before) = (Instant::now(), frames(house).await);
+async fn counted(fixture: &Fixture) -> Vec<f64> {
+    let (begun, before) = (Instant::now(), frames(fixture).await);
     sleep(COUNTED_FOR).await;
-    let (after, took) = (frames(house).await, begun.elapsed());
+    let (after, took) = (frames(fixture).await, begun.elapsed());
     before.iter().zip(after).map(|(before, after)| (after - before) as f64 / took.as_secs_f64()).collect()
 }
 
@@ -287,17 +287,17 @@ async fn a_publisher_that_floods_the_workers_leaves_the_other_streams_their_fram
         more: {on_demand: false, source: {type: pattern, size: 64x48, fps: 5}}\n  \
         half: {on_demand: false, source: {type: rendition, of: bars}, transform: [{scale: {width: 32}}]}\n  \
         wall: {on_demand: false, source: {type: mosaic, of: [bars, more], size: 96x64, fps: 5}}\n";
-    let mut house = Fixture::serving("limits: {max_frame_pixels: 50000000}", STREAMS).await;
+    let mut fixture = Fixture::serving("limits: {max_frame_pixels: 50000000}", STREAMS).await;
     let picture = png(1500, 8, 6, false);
-    house
-        .bears(256 * 1024, async |house| {
+    fixture
+        .assert_survives(256 * 1024, async |fixture| {
             for name in DRAWN {
-                house.report_when(name, |report| report["frames_in"].as_u64() > Some(0)).await;
+                fixture.report_when(name, |report| report["frames_in"].as_u64() > Some(0)).await;
             }
             let (is_on, floods, pushed) = (Cell::new(true), Cell::new(false), Cell::new(0_u64));
             let flooding = (0..PUBLISHERS).map(async |_| {
                 while is_on.get() {
-                    if !floods.get() || house.push("inbox", &picture).await.head.status != 204 {
+                    if !floods.get() || fixture.push("inbox", &picture).await.head.status != 204 {
                         sleep(Duration::from_millis(5)).await;
                     } else {
                         pushed.set(pushed.get() + 1);
@@ -312,7 +312,7 @@ async fn a_publisher_that_floods_the_workers_leaves_the_other_streams_their_fram
                     let is_flooded = || pushed.get() > before + 1 || !floods.get();
                     until("the flood", async || is_flooded().then_some(()).ok_or_else(String::new)).await;
                     let sum = if floods.get() { &mut flooded } else { &mut calm };
-                    counted(house).await.iter().zip(sum).for_each(|(rate, sum)| *sum += rate);
+                    counted(fixture).await.iter().zip(sum).for_each(|(rate, sum)| *sum += rate);
                 }
                 is_on.set(false);
                 (calm, flooded)
@@ -328,5 +328,5 @@ async fn a_publisher_that_floods_the_workers_leaves_the_other_streams_their_fram
             }
         })
         .await;
-    house.end();
+    fixture.end();
 }

@@ -20,7 +20,7 @@ use testkit::{
     attacks::frames::{get, nth},
     control_stream::next_picture,
     fixture::{ADMIN, Fixture, until},
-    malicious_camera::{Line, MaliciousCamera},
+    malicious_camera::{CameraConnection, MaliciousCamera},
     numbered_pictures::{numbered, plain},
     program::{Running, run, test_file},
     raw_client::{Answer, Body, Client},
@@ -106,7 +106,7 @@ async fn a_camera_comes_back_and_a_viewer_gets_in_while_idle_connections_take_al
     );
     let mut fixture = Fixture::started_by(&few_descriptors(), "", &streams).await;
     fixture
-        .bears(16 * 1024, async |fixture| {
+        .assert_survives(16 * 1024, async |fixture| {
             fixture.report_when("closing", |report| report["state"] == "live").await;
             let viewers = Watching::join(fixture).await;
             let mut crowd = Vec::new();
@@ -173,7 +173,7 @@ async fn handshakes_that_never_end_and_http_2_without_requests_make_room() {
     let camera = ClosingCamera::start().await;
     let mut fixture = Fixture::secured_by(&few_descriptors(), "", &camera.stream()).await;
     fixture
-        .bears(32 * 1024, async |fixture| {
+        .assert_survives(32 * 1024, async |fixture| {
             fixture.report_when("closing", |report| report["state"] == "live").await;
             let mut watching = Raw::begin(fixture.http2().await, 1_000_000).await.reading();
             watching.say(&get(nth(0), "/streams/closing")).await.unwrap();
@@ -209,7 +209,7 @@ async fn connections_with_requests_are_never_closed_and_one_too_many_is_refused_
     // Without `sendfile`, since a stream that had eight viewers keeps its pipes.
     let mut fixture = Fixture::started_by(&few_descriptors(), "server: {sendfile: false}", "").await;
     fixture
-        .bears(16 * 1024, async |fixture| {
+        .assert_survives(16 * 1024, async |fixture| {
             let most = connections(fixture).await["most"].as_u64().unwrap();
             let mut viewers = Vec::new();
             // The good viewer has one.
@@ -244,7 +244,7 @@ async fn logins_that_never_end_and_refused_bodies_make_room() {
     )
     .await;
     fixture
-        .bears(16 * 1024, async |fixture| {
+        .assert_survives(16 * 1024, async |fixture| {
             let mut crowd = Vec::new();
             for n in 0..2 * DESCRIPTORS {
                 let target = ["/login", "/streams/closed/frame", "/nothing"][n as usize % 3];
@@ -424,7 +424,7 @@ async fn where_nothing_can_be_kept_adding_is_refused_and_nothing_else() {
     for made in [read_only, full] {
         let mut fixture = Fixture::started_by(&with_folder(made), "", "").await;
         fixture
-            .bears(16 * 1024, async |fixture| {
+            .assert_survives(16 * 1024, async |fixture| {
                 let body = json!({"name": "added", "source": {"type": "push", "token": "none"}}).to_string();
                 let bearer = format!("Bearer {ADMIN}");
                 let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
@@ -443,14 +443,18 @@ async fn where_nothing_can_be_kept_adding_is_refused_and_nothing_else() {
 }
 
 /// Sends this picture again and again until it is told to go.
-async fn show(mut line: Line, picture: Vec<u8>, mut here: watch::Receiver<bool>) -> io::Result<()> {
+async fn show(
+    mut line: CameraConnection,
+    picture: Vec<u8>,
+    mut here: watch::Receiver<bool>,
+) -> io::Result<()> {
     line.request().await?;
-    line.say(b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n--cam\r\n")
+    line.send(b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n--cam\r\n")
         .await?;
     let head = format!("Content-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", picture.len());
     let part = [head.as_bytes(), &picture, b"\r\n--cam\r\n"].concat();
     tokio::select! {
-        poured = line.pour(&part) => poured,
+        poured = line.send_endlessly(&part) => poured,
         // An error means that the test is over.
         _ = here.wait_for(|here| !here) => Ok(()),
     }
@@ -479,7 +483,7 @@ async fn a_camera_whose_name_leads_elsewhere_is_asked_there() {
     );
     let mut fixture = Fixture::started_by(&shell, "", &streams).await;
     fixture
-        .bears(16 * 1024, async |fixture| {
+        .assert_survives(16 * 1024, async |fixture| {
             fixture.report_when("x", |report| report["size"]["width"] == 64).await;
             fs::write(&hosts, "127.0.0.2 camera.test\n").unwrap();
             at_first.send_replace(false);
@@ -495,12 +499,12 @@ async fn a_camera_whose_name_leads_elsewhere_is_asked_there() {
 
 /// Both in a network of their own, which the test breaks; it asks over a Unix socket, which has nothing to do
 /// with that.
-struct Apart {
+struct IsolatedRelay {
     running: Running,
     folder: tempfile::TempDir,
 }
 
-impl Apart {
+impl IsolatedRelay {
     const PORT: &str = "8090";
 
     fn start() -> Self {
@@ -553,7 +557,7 @@ impl Apart {
 
 #[tokio::test]
 async fn a_camera_that_vanishes_without_a_word_is_noticed_and_shown_again_with_another_size() {
-    let apart = Apart::start();
+    let apart = IsolatedRelay::start();
     let width =
         |wanted: u32| move |report: &Value| report["state"] == "live" && report["size"]["width"] == wanted;
     apart.report_when("the camera", width(64)).await;

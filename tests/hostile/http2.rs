@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io};
 
 use testkit::{
     attacks::frames::{DATA, PING, RST_STREAM, frame, preface},
-    raw_client::PATIENCE,
+    raw_client::TIMEOUT,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf},
@@ -78,7 +78,7 @@ impl Raw {
 
     /// An error is the relay's end of it.
     pub(crate) async fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
-        timeout(PATIENCE, async {
+        timeout(TIMEOUT, async {
             self.to.write_all(bytes).await?;
             self.to.flush().await
         })
@@ -105,7 +105,7 @@ impl Raw {
     /// Returns the frames received, once they are as wanted.
     pub(crate) async fn seen_when(&self, wanted: impl FnMut(&Seen) -> bool) -> Seen {
         let mut seen = self.seen.subscribe();
-        let waiting = timeout(PATIENCE, seen.wait_for(wanted)).await;
+        let waiting = timeout(TIMEOUT, seen.wait_for(wanted)).await;
         let found = waiting.unwrap_or_else(|_| panic!("waited in vain; at last: {:?}", self.seen()));
         found.expect("the sender is here").clone()
     }
@@ -113,7 +113,7 @@ impl Raw {
     /// Waits until the relay lets go.
     pub(crate) async fn ended(&mut self) {
         let reading = self.reading.take().expect("it reads");
-        timeout(PATIENCE, reading).await.expect("the relay lets go").unwrap();
+        timeout(TIMEOUT, reading).await.expect("the relay lets go").unwrap();
     }
 }
 

@@ -82,7 +82,7 @@ async fn a_camera_and_a_viewer_behind_lost_packets_lose_no_frame_and_hold_up_nob
         }
         is_on.set(is_on.get() - 1);
     };
-    tokio::join!(many(&mut of_camera), many(&mut of_viewer), good.go_on(|| is_on.get() > 0));
+    tokio::join!(many(&mut of_camera), many(&mut of_viewer), good.run_while(|| is_on.get() > 0));
     good.exchange().await;
     let (seen, lost) = lost(folder).await;
     eprintln!("{lost} of {seen} packets were lost; meanwhile {} frames went by beside them", good.sent());

@@ -7,12 +7,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 // Helpers, without tests.
-mod bombs;
+mod decompression_bombs;
 mod http2;
 
 mod cameras;
 mod clocks;
-mod crowds;
+mod many_connections;
 mod decoding;
 mod faults;
 mod loss;

@@ -5,7 +5,7 @@
 use std::{path::Path, time::Duration};
 
 use testkit::{
-    attacks::{self, ATTACKS, AUTH, Arsenal, KINDS, STREAMS, Target, handshakes},
+    attacks::{self, ATTACKS, AUTH, AttackFiles, KINDS, STREAMS, Target, handshakes},
     cgroup::Cgroup,
     fixture::{Fixture, until},
 };
@@ -24,7 +24,7 @@ const CAMERA: &str = "  camera: {source: {type: pattern, size: 640x480, fps: 10}
 
 /// Runs an attack beside the good stream, whose viewer must get each frame, and waits until the memory is
 /// given back.
-async fn is_borne(name: &str) {
+async fn assert_survives(name: &str) {
     let group = Cgroup::with_limit("hostile", LIMIT_BYTES).ok();
     let shell = match &group {
         Some(group) => format!("echo $$ >'{}' && exec \"$@\"", group.processes().display()),
@@ -32,10 +32,10 @@ async fn is_borne(name: &str) {
     };
     let mut fixture = Fixture::secured_by(&shell, AUTH, &format!("{CAMERA}{STREAMS}")).await;
     let target = Target::new(fixture.address(), Path::new(&fixture.certificate())).unwrap();
-    let arsenal = Arsenal::made_for(name).unwrap();
+    let arsenal = AttackFiles::made_for(name).unwrap();
     let before = fixture.process().memory_kib();
     let attack = async |_: &Fixture| attacks::run(name, &target, arsenal, LENGTH, 1).await.unwrap();
-    fixture.bears(LIMIT_BYTES / 1024 - before, attack).await;
+    fixture.assert_survives(LIMIT_BYTES / 1024 - before, attack).await;
     assert_ne!(handshakes(), 0, "the relay was not even reached");
     until("the memory to be given back", async || {
         let kept = fixture.process().memory_kib().saturating_sub(before);
@@ -53,7 +53,7 @@ macro_rules! tests {
         $(
             #[tokio::test]
             async fn $test() {
-                is_borne($name).await;
+                assert_survives($name).await;
             }
         )*
     };

@@ -28,14 +28,14 @@ const WINDOW: u32 = 64 * 1024;
 
 const WIDE: &str = "  wide: {viewer_timeout: 1s, source: {type: push, token: none}}\n";
 
-async fn house() -> Fixture {
-    let house = Fixture::secured("", WIDE).await;
-    assert_eq!(house.push("wide", &long(LARGE)).await.head.status, 204);
-    house
+async fn fixture() -> Fixture {
+    let fixture = Fixture::secured("", WIDE).await;
+    assert_eq!(fixture.push("wide", &long(LARGE)).await.head.status, 204);
+    fixture
 }
 
-async fn viewers_are(house: &Fixture, wanted: usize) {
-    house.report_when("wide", |report| report["viewers"] == wanted).await;
+async fn wait_for_viewers(fixture: &Fixture, wanted: usize) {
+    fixture.report_when("wide", |report| report["viewers"] == wanted).await;
 }
 
 /// Says `one` of each number, many in one go, until the relay lets go.
@@ -53,64 +53,64 @@ async fn flood(raw: &mut Raw, count: usize, one: impl Fn(usize) -> Vec<u8>) -> u
 #[tokio::test]
 async fn streams_that_are_asked_for_and_cancelled_by_the_thousand_cost_nothing() {
     const STREAMS: usize = 20_000;
-    let mut house = house().await;
-    house
-        .bears(MEMORY_KIB, async |house| {
+    let mut fixture = fixture().await;
+    fixture
+        .assert_survives(MEMORY_KIB, async |fixture| {
             for target in ["/streams/wide", "/streams/wide/snapshot?width=32", "/healthz"] {
-                let mut raw = Raw::begin(house.http2().await, WINDOW).await.reading();
+                let mut raw = Raw::begin(fixture.http2().await, WINDOW).await.reading();
                 let one = |n| [get(nth(n), target), cancel(nth(n))].concat();
                 let said = flood(&mut raw, STREAMS, one).await;
                 let answered = raw.is_answered().await;
                 eprintln!("{target}: {said} taken, the connection goes on: {answered}");
             }
-            viewers_are(house, 0).await;
+            wait_for_viewers(fixture, 0).await;
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 #[tokio::test]
 async fn ten_thousand_streams_at_once_are_a_bounded_number_of_viewers() {
     const STREAMS: usize = 10_000;
-    let mut house = house().await;
-    house
-        .bears(2 * MEMORY_KIB, async |house| {
-            let mut raw = Raw::begin(house.http2().await, 0).await.reading();
+    let mut fixture = fixture().await;
+    fixture
+        .assert_survives(2 * MEMORY_KIB, async |fixture| {
+            let mut raw = Raw::begin(fixture.http2().await, 0).await.reading();
             // A few too many are refused, and the others stay.
             flood(&mut raw, MOST_STREAMS + 44, |n| get(nth(n), "/streams/wide")).await;
             assert!(raw.is_answered().await);
             assert_eq!(raw.seen().count(RST_STREAM), 44);
-            viewers_are(house, MOST_STREAMS).await;
+            wait_for_viewers(fixture, MOST_STREAMS).await;
             // Thousands too many end the connection.
             flood(&mut raw, STREAMS, |n| get(nth(MOST_STREAMS + 44 + n), "/streams/wide")).await;
             raw.is_answered().await;
-            let viewers = house.report("wide").await["viewers"].as_u64().unwrap() as usize;
+            let viewers = fixture.report("wide").await["viewers"].as_u64().unwrap() as usize;
             assert!(viewers <= MOST_STREAMS, "{viewers} viewers of one connection");
             // Uploads that never come, of another.
-            let mut raw = Raw::begin(house.http2().await, 0).await.reading();
+            let mut raw = Raw::begin(fixture.http2().await, 0).await.reading();
             flood(&mut raw, STREAMS, |n| post(nth(n), "/streams/wide/frame")).await;
             raw.is_answered().await;
             drop(raw);
-            viewers_are(house, 0).await;
+            wait_for_viewers(fixture, 0).await;
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 #[tokio::test]
 async fn requests_whose_answers_nobody_reads_are_no_longer_taken() {
     const REQUESTS: usize = 200_000;
-    let mut house = house().await;
-    house
-        .bears(MEMORY_KIB, async |house| {
+    let mut fixture = fixture().await;
+    fixture
+        .assert_survives(MEMORY_KIB, async |fixture| {
             for target in ["/healthz", "/streams/nobody"] {
-                let mut raw = Raw::begin(house.http2().await, WINDOW).await;
+                let mut raw = Raw::begin(fixture.http2().await, WINDOW).await;
                 let taken = flood(&mut raw, REQUESTS, |n| get(nth(n), target)).await;
                 assert!(taken < REQUESTS, "all of them were taken");
             }
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 /// Each frame alone is harmless, and asks for an answer.
@@ -118,16 +118,16 @@ async fn requests_whose_answers_nobody_reads_are_no_longer_taken() {
 async fn floods_of_settings_and_pings_are_answered_or_end_their_connection() {
     const FRAMES: usize = 200_000;
     let kinds = [(SETTINGS, &[][..]), (PING, &[7; 8][..]), (WINDOW_UPDATE, &[0, 0, 0, 1][..])];
-    let mut house = house().await;
-    house
-        .bears(MEMORY_KIB, async |house| {
+    let mut fixture = fixture().await;
+    fixture
+        .assert_survives(MEMORY_KIB, async |fixture| {
             for (kind, payload) in kinds {
-                let mut raw = Raw::begin(house.http2().await, WINDOW).await.reading();
+                let mut raw = Raw::begin(fixture.http2().await, WINDOW).await.reading();
                 flood(&mut raw, FRAMES, |_| frame(kind, 0, 0, payload)).await;
                 // Pings that come faster than answers go are answered together.
                 raw.is_answered().await;
                 // And who does not take the answers.
-                let mut raw = Raw::begin(house.http2().await, WINDOW).await;
+                let mut raw = Raw::begin(fixture.http2().await, WINDOW).await;
                 if kind != WINDOW_UPDATE {
                     let taken = flood(&mut raw, 10 * FRAMES, |_| frame(kind, 0, 0, payload)).await;
                     assert!(taken < 10 * FRAMES, "{kind}: all of them were taken");
@@ -135,7 +135,7 @@ async fn floods_of_settings_and_pings_are_answered_or_end_their_connection() {
             }
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 #[tokio::test]
@@ -143,11 +143,11 @@ async fn headers_that_go_on_without_end_are_cut_off() {
     const FRAMES: usize = 20_000;
     let long = field("x-long", &"x".repeat(100)).repeat(100);
     let cases = [("full", long), ("empty", Vec::new()), ("a string without end", vec![b'x'; 16_000])];
-    let mut house = house().await;
-    house
-        .bears(MEMORY_KIB, async |house| {
+    let mut fixture = fixture().await;
+    fixture
+        .assert_survives(MEMORY_KIB, async |fixture| {
             for (case, payload) in &cases {
-                let mut raw = Raw::begin(house.http2().await, WINDOW).await.reading();
+                let mut raw = Raw::begin(fixture.http2().await, WINDOW).await.reading();
                 let mut first = fields("GET", "/healthz");
                 if case.starts_with("a string") {
                     // A literal value of 2^28 bytes begins.
@@ -163,10 +163,10 @@ async fn headers_that_go_on_without_end_are_cut_off() {
             }
         })
         .await;
-    let refused = &house.all().await["refused"];
+    let refused = &fixture.all().await["refused"];
     let ended = ["malformed", "flood"].map(|reason| refused[reason].as_u64().unwrap());
     assert_eq!(ended.iter().sum::<u64>(), cases.len() as u64, "{refused}");
-    house.end();
+    fixture.end();
 }
 
 /// A few bytes that name one another, and unfold to far more.
@@ -180,11 +180,11 @@ async fn headers_that_unfold_are_refused() {
     // More names than a map of headers has room for.
     let names = (0..40_000).flat_map(|n| field(&format!("x{n}"), ""));
     let names: Vec<u8> = fields("GET", "/healthz").into_iter().chain(names).collect();
-    let mut house = house().await;
-    house
-        .bears(MEMORY_KIB, async |house| {
+    let mut fixture = fixture().await;
+    fixture
+        .assert_survives(MEMORY_KIB, async |fixture| {
             for (case, block) in [("unfolding", unfolding), ("small", small), ("names", names)] {
-                let mut raw = Raw::begin(house.http2().await, WINDOW).await.reading();
+                let mut raw = Raw::begin(fixture.http2().await, WINDOW).await.reading();
                 for n in 0..20 {
                     let mut pieces = block.chunks(16_000).peekable();
                     let mut kind = (HEADERS, END_STREAM);
@@ -202,44 +202,44 @@ async fn headers_that_unfold_are_refused() {
             }
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 #[tokio::test]
 async fn viewers_that_never_open_their_window_are_let_go() {
     const CONNECTIONS: usize = 10;
     const STREAMS: usize = 10;
-    let mut house = house().await;
-    house
-        .bears(MEMORY_KIB, async |house| {
+    let mut fixture = fixture().await;
+    fixture
+        .assert_survives(MEMORY_KIB, async |fixture| {
             let mut stuck = Vec::new();
             for _ in 0..CONNECTIONS {
-                let mut raw = Raw::begin(house.http2().await, 0).await.reading();
+                let mut raw = Raw::begin(fixture.http2().await, 0).await.reading();
                 flood(&mut raw, STREAMS, |n| get(nth(n), "/streams/wide")).await;
                 stuck.push(raw);
             }
-            viewers_are(house, CONNECTIONS * STREAMS).await;
-            while house.report("wide").await["viewers"] != 0 {
-                assert_eq!(house.push("wide", &long(LARGE)).await.head.status, 204);
+            wait_for_viewers(fixture, CONNECTIONS * STREAMS).await;
+            while fixture.report("wide").await["viewers"] != 0 {
+                assert_eq!(fixture.push("wide", &long(LARGE)).await.head.status, 204);
             }
             for raw in &stuck {
                 assert_eq!(raw.seen().data_bytes, 0);
             }
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 #[tokio::test]
 async fn a_window_of_one_byte_is_filled_byte_by_byte() {
     const BYTES: usize = 500;
     const VIEWERS: usize = 10;
-    let mut house = Fixture::secured("", &WIDE.replace("1s", "1h")).await;
-    house.push("wide", &long(LARGE)).await;
-    house
-        .bears(MEMORY_KIB, async |house| {
+    let mut fixture = Fixture::secured("", &WIDE.replace("1s", "1h")).await;
+    fixture.push("wide", &long(LARGE)).await;
+    fixture
+        .assert_survives(MEMORY_KIB, async |fixture| {
             let sip = async |_| {
-                let mut raw = Raw::begin(house.http2().await, 0).await.reading();
+                let mut raw = Raw::begin(fixture.http2().await, 0).await.reading();
                 raw.say(&get(1, "/streams/wide")).await.unwrap();
                 for taken in 1..=BYTES {
                     raw.say(&frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1])).await.unwrap();
@@ -252,12 +252,12 @@ async fn a_window_of_one_byte_is_filled_byte_by_byte() {
                 let seen = raw.seen();
                 assert_eq!((seen.data_bytes, seen.largest_data), (BYTES, 1), "{seen:?}");
             }
-            viewers_are(house, tiny.len()).await;
+            wait_for_viewers(fixture, tiny.len()).await;
             drop(tiny);
-            viewers_are(house, 0).await;
+            wait_for_viewers(fixture, 0).await;
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 #[tokio::test]
@@ -266,21 +266,21 @@ async fn connections_that_break_off_within_a_frame_leave_nothing() {
     let head = get(nth(STREAMS), "/streams/wide");
     let body = frame(DATA, 0, nth(STREAMS), &[0; 1000]);
     let update = frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1]);
-    let mut house = house().await;
-    house
-        .bears(MEMORY_KIB, async |house| {
+    let mut fixture = fixture().await;
+    fixture
+        .assert_survives(MEMORY_KIB, async |fixture| {
             for last in [&head, &body, &update] {
                 for cut in (1..last.len()).step_by(last.len().div_ceil(20)) {
-                    let mut raw = Raw::begin(house.http2().await, WINDOW).await.reading();
+                    let mut raw = Raw::begin(fixture.http2().await, WINDOW).await.reading();
                     flood(&mut raw, STREAMS, |n| get(nth(n), "/streams/wide")).await;
                     raw.say(&post(nth(STREAMS), "/streams/wide/frame")).await.unwrap();
                     raw.say(&last[..cut]).await.unwrap();
                 }
             }
-            viewers_are(house, 0).await;
+            wait_for_viewers(fixture, 0).await;
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 /// Every frame type that there is, two that there are not, and what they carry: nothing, what belongs there,
@@ -293,13 +293,13 @@ async fn data_frames_without_data_hold_nothing() {
     const CONNECTIONS: usize = 64;
     const FRAMES: usize = 20_000;
     let bodies: [(u8, &[u8]); 4] = [(0, &[]), (PADDED, &[0]), (PADDED, &[255; 256]), (0, b"x")];
-    let mut house = house().await;
-    house
-        .bears(MEMORY_KIB, async |house| {
+    let mut fixture = fixture().await;
+    fixture
+        .assert_survives(MEMORY_KIB, async |fixture| {
             for target in ["/login", "/streams/wide/frame"] {
                 for (flags, payload) in bodies {
                     let flooding = async |_| {
-                        let mut raw = Raw::begin(house.http2().await, 0).await.reading();
+                        let mut raw = Raw::begin(fixture.http2().await, 0).await.reading();
                         raw.say(&post(1, target)).await.unwrap();
                         flood(&mut raw, FRAMES, |_| frame(DATA, flags, 1, payload)).await;
                         raw
@@ -307,24 +307,24 @@ async fn data_frames_without_data_hold_nothing() {
                     drop(join_all((0..CONNECTIONS).map(flooding)).await);
                 }
             }
-            viewers_are(house, 0).await;
+            wait_for_viewers(fixture, 0).await;
         })
         .await;
-    assert!(house.all().await["refused"]["flood"].as_u64().unwrap() >= 2 * CONNECTIONS as u64);
-    house.end();
+    assert!(fixture.all().await["refused"]["flood"].as_u64().unwrap() >= 2 * CONNECTIONS as u64);
+    fixture.end();
 }
 
 #[tokio::test]
 async fn floods_of_every_kind_of_frame_end_their_connection_or_are_answered() {
     const CONNECTIONS: usize = 16;
     const BYTES: usize = 1_000_000;
-    let mut house = house().await;
-    house
-        .bears(MEMORY_KIB, async |house| {
+    let mut fixture = fixture().await;
+    fixture
+        .assert_survives(MEMORY_KIB, async |fixture| {
             for kind in (DATA..=12).chain([0x42, 0xff]) {
                 let flooding = async |n: usize| {
                     let (payload, stream) = (PAYLOADS[n % PAYLOADS.len()], (n / PAYLOADS.len()) as u32 % 2);
-                    let mut raw = Raw::begin(house.http2().await, 0).await;
+                    let mut raw = Raw::begin(fixture.http2().await, 0).await;
                     if n < CONNECTIONS / 2 {
                         raw = raw.reading();
                     }
@@ -335,11 +335,11 @@ async fn floods_of_every_kind_of_frame_end_their_connection_or_are_answered() {
                 };
                 drop(join_all((0..CONNECTIONS).map(flooding)).await);
             }
-            viewers_are(house, 0).await;
+            wait_for_viewers(fixture, 0).await;
         })
         .await;
-    assert!(house.all().await["refused"]["flood"].as_u64().unwrap() > 0);
-    house.end();
+    assert!(fixture.all().await["refused"]["flood"].as_u64().unwrap() > 0);
+    fixture.end();
 }
 
 /// Resets that come when the request is already being answered: h2 counts only those that come before.
@@ -347,10 +347,10 @@ async fn floods_of_every_kind_of_frame_end_their_connection_or_are_answered() {
 async fn what_is_cancelled_while_it_is_answered_holds_nothing() {
     const ROUNDS: usize = 100;
     const STREAMS: usize = 200;
-    let mut house = house().await;
-    house
-        .bears(MEMORY_KIB, async |house| {
-            let mut raw = Raw::begin(house.http2().await, 0).await.reading();
+    let mut fixture = fixture().await;
+    fixture
+        .assert_survives(MEMORY_KIB, async |fixture| {
+            let mut raw = Raw::begin(fixture.http2().await, 0).await.reading();
             for round in 0..ROUNDS {
                 let numbers = round * STREAMS..(round + 1) * STREAMS;
                 let asked: Vec<u8> = numbers.clone().flat_map(|n| get(nth(n), "/streams/wide")).collect();
@@ -363,10 +363,10 @@ async fn what_is_cancelled_while_it_is_answered_holds_nothing() {
                     break;
                 }
             }
-            viewers_are(house, 0).await;
+            wait_for_viewers(fixture, 0).await;
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 /// 336 kB of requests for one answer of 300 kB held 1202 MB.
@@ -374,12 +374,12 @@ async fn what_is_cancelled_while_it_is_answered_holds_nothing() {
 async fn answers_that_are_the_same_for_all_are_held_once() {
     const CONNECTIONS: usize = 16;
     const REQUESTS: usize = 250;
-    let mut house = house().await;
+    let mut fixture = fixture().await;
     for target in ["/api/openapi.json", "/page/dashboard.js", "/"] {
-        house
-            .bears(MEMORY_KIB, async |house| {
+        fixture
+            .assert_survives(MEMORY_KIB, async |fixture| {
                 let asking = async |_| {
-                    let mut raw = Raw::begin(house.http2().await, 0).await.reading();
+                    let mut raw = Raw::begin(fixture.http2().await, 0).await.reading();
                     flood(&mut raw, REQUESTS, |n| get(nth(n), target)).await;
                     // All are answered, and none is sent; those above what all connections may have open are
                     // refused.
@@ -390,7 +390,7 @@ async fn answers_that_are_the_same_for_all_are_held_once() {
             })
             .await;
     }
-    house.end();
+    fixture.end();
 }
 
 /// Answers that are made for each request are charged to their connection, where further requests wait, and
@@ -400,13 +400,13 @@ async fn answers_that_are_made_for_each_request_wait_or_are_refused() {
     const CONNECTIONS: usize = 64;
     const REQUESTS: usize = 250;
     let top = "limits: {max_unsent_bytes: 4MiB, max_unsent_bytes_per_connection: 256KiB}";
-    let mut house = Fixture::secured(top, WIDE).await;
-    assert_eq!(house.push("wide", &long(LARGE)).await.head.status, 204);
+    let mut fixture = Fixture::secured(top, WIDE).await;
+    assert_eq!(fixture.push("wide", &long(LARGE)).await.head.status, 204);
     for (window, reads) in [(0, true), (0x7fff_ffff, false)] {
-        house
-            .bears(3 * MEMORY_KIB, async |house| {
+        fixture
+            .assert_survives(3 * MEMORY_KIB, async |fixture| {
                 let asking = async |_| {
-                    let mut raw = Raw::begin(house.http2().await, window).await;
+                    let mut raw = Raw::begin(fixture.http2().await, window).await;
                     if reads {
                         raw = raw.reading();
                     } else {
@@ -419,7 +419,7 @@ async fn answers_that_are_made_for_each_request_wait_or_are_refused() {
                 // A client that takes its answers gets them as soon as there is room, however long the others
                 // stay.
                 until("an answer that is taken", async || {
-                    let answer = house.client().await.ask_here("GET", "/metrics", &[], b"").await;
+                    let answer = fixture.client().await.ask_here("GET", "/metrics", &[], b"").await;
                     if answer.head.status == 200 { Ok(()) } else { Err(answer.head.status.to_string()) }
                 })
                 .await;
@@ -427,12 +427,12 @@ async fn answers_that_are_made_for_each_request_wait_or_are_refused() {
             })
             .await;
     }
-    let answer = house.client().await.ask_here("GET", "/metrics", &[], b"").await;
+    let answer = fixture.client().await.ask_here("GET", "/metrics", &[], b"").await;
     let refused = String::from_utf8(answer.body).unwrap();
     let line = refused.lines().find(|line| line.contains("budget_refused_total{budget=\"unsent\"}"));
     let count: f64 = line.and_then(|line| line.rsplit(' ').next()).unwrap().parse().unwrap();
     assert!(count > 0.0, "{line:?}");
-    house.end();
+    fixture.end();
 }
 
 /// A connection whose answers nobody reads: its further requests wait for room, and are refused when none
@@ -441,16 +441,16 @@ async fn answers_that_are_made_for_each_request_wait_or_are_refused() {
 async fn a_connection_with_too_much_unread_is_refused_further_answers() {
     const REQUESTS: usize = 200;
     let top = "limits: {max_unsent_bytes: 64MiB, max_unsent_bytes_per_connection: 64KiB}";
-    let house = Fixture::secured(top, WIDE).await;
+    let fixture = Fixture::secured(top, WIDE).await;
     let metrics = async || {
-        let answer = house.client().await.ask_here("GET", "/metrics", &[], b"").await;
+        let answer = fixture.client().await.ask_here("GET", "/metrics", &[], b"").await;
         String::from_utf8(answer.body).unwrap()
     };
     let value = |metrics: &str, name: &str| -> f64 {
         let line = metrics.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name}"));
         line.rsplit(' ').next().unwrap().parse().unwrap()
     };
-    let mut raw = Raw::begin(house.http2().await, 0).await.reading();
+    let mut raw = Raw::begin(fixture.http2().await, 0).await.reading();
     flood(&mut raw, REQUESTS, |n| get(nth(n), "/metrics")).await;
     until("its bound", async || {
         let used = value(&metrics().await, "framecast_memory_budget_used_bytes{budget=\"unsent\"}");
@@ -458,12 +458,12 @@ async fn a_connection_with_too_much_unread_is_refused_further_answers() {
     })
     .await;
     until("a refusal", async || {
-        let refused = house.all().await["refused"]["unsent"].clone();
+        let refused = fixture.all().await["refused"]["unsent"].clone();
         if refused.as_u64() > Some(0) { Ok(()) } else { Err(refused.to_string()) }
     })
     .await;
     drop(raw);
-    house.end();
+    fixture.end();
 }
 
 /// Unread answers over HTTP/1.1, where each connection holds one.
@@ -471,23 +471,23 @@ async fn a_connection_with_too_much_unread_is_refused_further_answers() {
 async fn requests_in_a_row_whose_answers_nobody_reads_hold_a_buffer_each() {
     const CONNECTIONS: usize = 64;
     const REQUESTS: usize = 250;
-    let mut house = house().await;
+    let mut fixture = fixture().await;
     for target in ["/api/openapi.json", "/streams/wide/snapshot"] {
-        house
-            .bears(2 * MEMORY_KIB, async |house| {
+        fixture
+            .assert_survives(2 * MEMORY_KIB, async |fixture| {
                 let request = format!("GET {target} HTTP/1.1\r\nHost: test\r\n\r\n");
                 let asking = async |_| {
-                    let mut client = house.client().await;
+                    let mut client = fixture.client().await;
                     client.send(request.repeat(REQUESTS).as_bytes()).await;
                     client
                 };
                 let held = join_all((0..CONNECTIONS).map(asking)).await;
-                house.report("wide").await;
+                fixture.report("wide").await;
                 drop(held);
             })
             .await;
     }
-    house.end();
+    fixture.end();
 }
 
 /// Bodies that are begun by the hundred and never read to their end, a byte a frame.
@@ -495,11 +495,11 @@ async fn requests_in_a_row_whose_answers_nobody_reads_hold_a_buffer_each() {
 async fn unread_bodies_hold_a_window_each() {
     const CONNECTIONS: usize = 64;
     const STREAMS: usize = 60;
-    let mut house = house().await;
-    house
-        .bears(2 * MEMORY_KIB, async |house| {
+    let mut fixture = fixture().await;
+    fixture
+        .assert_survives(2 * MEMORY_KIB, async |fixture| {
             let uploading = async |_| {
-                let mut raw = Raw::begin(house.http2().await, 0).await.reading();
+                let mut raw = Raw::begin(fixture.http2().await, 0).await.reading();
                 flood(&mut raw, STREAMS, |n| post(nth(n), "/streams/wide/frame")).await;
                 flood(&mut raw, 30 * STREAMS, |n| frame(DATA, 0, nth(n % STREAMS), b"x")).await;
                 raw
@@ -507,7 +507,7 @@ async fn unread_bodies_hold_a_window_each() {
             drop(join_all((0..CONNECTIONS).map(uploading)).await);
         })
         .await;
-    house.end();
+    fixture.end();
 }
 
 /// HPACK makes long heads of few bytes: the 256 requests of a connection could hold 16 MB of them.
@@ -521,19 +521,19 @@ async fn the_heads_of_open_requests_are_bounded_together() {
         let first = frame(HEADERS, END_STREAM, nth(n), first);
         [first, frame(CONTINUATION, END_HEADERS, nth(n), rest)].concat()
     };
-    let mut house = house().await;
-    house
-        .bears(2 * MEMORY_KIB, async |house| {
+    let mut fixture = fixture().await;
+    fixture
+        .assert_survives(2 * MEMORY_KIB, async |fixture| {
             let asking = async |_| {
-                let mut raw = Raw::begin(house.http2().await, 0).await.reading();
+                let mut raw = Raw::begin(fixture.http2().await, 0).await.reading();
                 flood(&mut raw, MOST_STREAMS, request).await;
                 raw
             };
             let held = join_all((0..CONNECTIONS).map(asking)).await;
-            house.all().await;
+            fixture.all().await;
             drop(held);
         })
         .await;
-    assert!(house.all().await["refused"]["headers"].as_u64().unwrap() > 0);
-    house.end();
+    assert!(fixture.all().await["refused"]["headers"].as_u64().unwrap() > 0);
+    fixture.end();
 }

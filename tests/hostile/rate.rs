@@ -48,17 +48,17 @@ async fn camera(may: Arc<Semaphore>) -> MaliciousCamera {
         let may = may.clone();
         async move {
             line.request().await?;
-            line.say(HEAD).await?;
-            line.say(&part(0)).await?;
+            line.send(HEAD).await?;
+            line.send(&part(0)).await?;
             let _may = may.acquire().await;
             let mut rhythm = interval(BETWEEN_FRAMES);
             // A busy machine makes it slower, never a burst of what no camera sends.
             rhythm.set_missed_tick_behavior(MissedTickBehavior::Delay);
             for number in 1..=FRAMES {
                 rhythm.tick().await;
-                line.say(&part(number)).await?;
+                line.send(&part(number)).await?;
             }
-            line.sulk().await
+            line.stall().await
         }
     })
     .await
@@ -88,7 +88,7 @@ async fn count(mut body: Body) -> u64 {
 }
 
 /// One of the crowd, who does its mischief and goes.
-async fn mischief(address: SocketAddr, kind: usize) {
+async fn run_attacker(address: SocketAddr, kind: usize) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let Ok(mut io) = socket.connect(address).await else { return };
@@ -141,7 +141,7 @@ async fn ten_steady_viewers_get_their_frames_in_the_midst_of_a_hostile_crowd() {
     let mut fixture = Fixture::serving("server: {sendfile: false}", &streams).await;
     fixture.push("wide", &long(1_000_000)).await;
     fixture
-        .bears(MEMORY_KIB, async |fixture| {
+        .assert_survives(MEMORY_KIB, async |fixture| {
             let mut viewers = Vec::new();
             for _ in 0..VIEWERS {
                 viewers.push(steady_viewer(fixture).await);
@@ -152,7 +152,7 @@ async fn ten_steady_viewers_get_their_frames_in_the_midst_of_a_hostile_crowd() {
             let crowd = async {
                 let mut crowd = JoinSet::new();
                 for n in 0.. {
-                    crowd.spawn(mischief(address, n % KINDS));
+                    crowd.spawn(run_attacker(address, n % KINDS));
                     if crowd.len() >= CROWD {
                         crowd.join_next().await;
                         done += 1;

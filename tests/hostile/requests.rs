@@ -4,7 +4,7 @@
 use testkit::{
     fixture::Fixture,
     numbered_pictures::plain,
-    raw_client::{Client, PATIENCE},
+    raw_client::{Client, TIMEOUT},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -22,7 +22,7 @@ async fn answers(fixture: &Fixture, bytes: &[u8]) -> String {
     let _ = io.write_all(bytes).await;
     let mut answer = Vec::new();
     // A reset is an end, too.
-    let _ = timeout(PATIENCE, io.read_to_end(&mut answer)).await.expect("the relay closes");
+    let _ = timeout(TIMEOUT, io.read_to_end(&mut answer)).await.expect("the relay closes");
     String::from_utf8_lossy(&answer).into_owned()
 }
 
@@ -59,7 +59,7 @@ async fn a_request_that_hides_another_is_refused_and_the_other_never_seen() {
     );
     let hidden = [hidden.as_bytes(), &picture].concat();
     fixture
-        .bears(MEMORY_KIB, async |fixture| {
+        .assert_survives(MEMORY_KIB, async |fixture| {
             for method in ["GET", "POST"] {
                 for (shape, head) in SHAPES {
                     let (head, behind) = head.split_once("{body}").unwrap();
@@ -323,7 +323,7 @@ async fn what_two_programs_could_read_differently_has_one_answer_or_ends_the_con
     let chunk = [format!("{hex}\r\n").as_bytes(), &hidden, b"\r\n0\r\n\r\n"].concat();
     let last = b"GET /healthz HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
     fixture
-        .bears(MEMORY_KIB, async |fixture| {
+        .assert_survives(MEMORY_KIB, async |fixture| {
             for (method, path) in [("GET", "/healthz"), ("POST", "/login"), ("POST", "/streams/inbox/feed")] {
                 // Such a body has no end of its own.
                 let is_asked = |text: &str| method == "GET" || !text.contains("Upgrade: websocket");
@@ -367,7 +367,7 @@ async fn what_two_programs_could_read_differently_has_one_answer_or_ends_the_con
 async fn pipelined_requests_are_answered_in_their_order() {
     let mut fixture = Fixture::serving("", INBOX).await;
     fixture
-        .bears(MEMORY_KIB, async |fixture| {
+        .assert_survives(MEMORY_KIB, async |fixture| {
             let ask = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: test\r\n\r\n");
             let all: String =
                 ["/healthz", "/streams/nobody", "/readyz", "/api/streams/inbox", "/no"].map(ask).concat();
@@ -388,7 +388,7 @@ async fn requests_far_ahead_of_their_answers_end_the_connection() {
     let ask = "GET /healthz HTTP/1.1\r\nHost:a\r\n\r\n";
     let mut fixture = Fixture::serving("", INBOX).await;
     fixture
-        .bears(MEMORY_KIB, async |fixture| {
+        .assert_survives(MEMORY_KIB, async |fixture| {
             let last = "GET /healthz HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
             let answer = answers(fixture, format!("{}{last}", ask.repeat(32)).as_bytes()).await;
             assert_eq!(answer.matches("HTTP/1.1 200").count(), 33, "{answer}");
@@ -402,7 +402,7 @@ async fn requests_far_ahead_of_their_answers_end_the_connection() {
             }
             for mut io in unread {
                 let mut answer = Vec::new();
-                let _ = timeout(PATIENCE, io.read_to_end(&mut answer)).await.expect("the relay closes");
+                let _ = timeout(TIMEOUT, io.read_to_end(&mut answer)).await.expect("the relay closes");
             }
         })
         .await;
@@ -450,7 +450,7 @@ async fn addresses_that_try_to_leave_the_house_find_nothing() {
     ];
     let mut fixture = Fixture::serving("", INBOX).await;
     fixture
-        .bears(MEMORY_KIB, async |fixture| {
+        .assert_survives(MEMORY_KIB, async |fixture| {
             for target in targets {
                 let answer = Client::get(fixture.address(), target).await;
                 let shown = &target[..target.len().min(60)];
@@ -484,7 +484,7 @@ async fn heads_without_measure_are_refused_and_counted() {
     ];
     let mut fixture = Fixture::serving("", "").await;
     fixture
-        .bears(MEMORY_KIB, async |fixture| {
+        .assert_survives(MEMORY_KIB, async |fixture| {
             for (case, bytes) in &cases {
                 let answer = answers(fixture, bytes.as_bytes()).await;
                 // One that is cut off while it is still sent may not see its answer.

@@ -8,7 +8,7 @@ use std::{io, time::Duration};
 
 use testkit::{
     fixture::Fixture,
-    malicious_camera::{Line, MaliciousCamera},
+    malicious_camera::{CameraConnection, MaliciousCamera},
     numbered_pictures::{long, numbered},
 };
 use tokio::{
@@ -26,11 +26,11 @@ const HEAD: &[u8] =
     b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n--cam\r\n";
 
 /// Says all of `said`, and then `dripped` for ever, a byte a second.
-async fn drip(mut line: Line, said: Vec<u8>, dripped: &[u8]) -> io::Result<()> {
+async fn drip(mut line: CameraConnection, said: Vec<u8>, dripped: &[u8]) -> io::Result<()> {
     line.request().await?;
-    line.say(&said).await?;
+    line.send(&said).await?;
     for byte in dripped.iter().cycle() {
-        line.say(&[*byte]).await?;
+        line.send(&[*byte]).await?;
         sleep(BETWEEN_BYTES).await;
     }
     Ok(())
@@ -88,7 +88,7 @@ async fn cameras_at_a_byte_a_second_meet_the_deadline_of_what_they_do_not_finish
     }
     let mut fixture = Fixture::serving("", &streams).await;
     fixture
-        .bears(MEMORY_KIB, async |fixture| {
+        .assert_survives(MEMORY_KIB, async |fixture| {
             for (n, Slow { name, reason, frames, .. }) in cases.iter().enumerate() {
                 let report = fixture
                     .report_when(&format!("slow-{n}"), |report| {
@@ -112,7 +112,7 @@ async fn viewers_at_a_byte_a_second_are_let_go() {
     let mut fixture = Fixture::serving("", WIDE).await;
     fixture.push("wide", &long(1_000_000)).await;
     fixture
-        .bears(MEMORY_KIB, async |fixture| {
+        .assert_survives(MEMORY_KIB, async |fixture| {
             let mut sipping = JoinSet::new();
             for n in 0..VIEWERS {
                 let socket = TcpSocket::new_v4().unwrap();

@@ -6,7 +6,7 @@ use testkit::{
     control_stream::CONTROL_STREAM,
     fixture::{Fixture, until},
     numbered_pictures::long,
-    raw_client::{Client, PATIENCE},
+    raw_client::{Client, TIMEOUT},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -36,7 +36,7 @@ async fn ask(io: &mut TcpStream, target: &str) {
     io.write_all(format!("GET {target} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes()).await.unwrap();
 }
 
-async fn viewers_are(fixture: &Fixture, stream: &str, wanted: usize) {
+async fn wait_for_viewers(fixture: &Fixture, stream: &str, wanted: usize) {
     fixture.report_when(stream, |report| report["viewers"] == wanted).await;
 }
 
@@ -46,14 +46,14 @@ async fn viewers_that_never_read_hold_no_frames_of_their_own_and_are_let_go() {
     let mut fixture = Fixture::serving("", WIDE).await;
     fixture.push("wide", &long(LARGE)).await;
     fixture
-        .bears(MEMORY_KIB, async |fixture| {
+        .assert_survives(MEMORY_KIB, async |fixture| {
             let mut stuck = Vec::new();
             for _ in 0..VIEWERS {
                 let mut io = narrow(fixture.address()).await;
                 ask(&mut io, "/streams/wide").await;
                 stuck.push(io);
             }
-            viewers_are(fixture, "wide", VIEWERS).await;
+            wait_for_viewers(fixture, "wide", VIEWERS).await;
             while fixture.report("wide").await["viewers"] != 0 {
                 assert_eq!(fixture.push("wide", &long(LARGE)).await.head.status, 204);
             }
@@ -68,7 +68,7 @@ async fn viewers_that_read_byte_by_byte_skip_to_the_newest_frame() {
     let mut fixture = Fixture::serving("", &WIDE.replace("1s", "1h")).await;
     fixture.push("wide", &long(LARGE)).await;
     fixture
-        .bears(MEMORY_KIB, async |fixture| {
+        .assert_survives(MEMORY_KIB, async |fixture| {
             let mut sipping = tokio::task::JoinSet::new();
             for _ in 0..VIEWERS {
                 let mut io = narrow(fixture.address()).await;
@@ -79,13 +79,13 @@ async fn viewers_that_read_byte_by_byte_skip_to_the_newest_frame() {
                     }
                 });
             }
-            viewers_are(fixture, "wide", VIEWERS).await;
+            wait_for_viewers(fixture, "wide", VIEWERS).await;
             for _ in 0..20 {
                 assert_eq!(fixture.push("wide", &long(LARGE)).await.head.status, 204);
             }
             assert_eq!(fixture.report("wide").await["viewers"], VIEWERS, "slow is no reason to go");
             sipping.shutdown().await;
-            viewers_are(fixture, "wide", 0).await;
+            wait_for_viewers(fixture, "wide", 0).await;
         })
         .await;
     fixture.end();
@@ -97,7 +97,7 @@ async fn viewers_that_break_off_in_the_middle_of_a_frame_leave_nothing_behind() 
     let mut fixture = Fixture::serving("", &WIDE.replace("1s", "1h")).await;
     fixture.push("wide", &long(LARGE)).await;
     fixture
-        .bears(MEMORY_KIB, async |fixture| {
+        .assert_survives(MEMORY_KIB, async |fixture| {
             for _ in 0..VIEWERS {
                 let mut io = narrow(fixture.address()).await;
                 ask(&mut io, "/streams/wide").await;
@@ -105,7 +105,7 @@ async fn viewers_that_break_off_in_the_middle_of_a_frame_leave_nothing_behind() 
                 // RST, not FIN.
                 socket2::SockRef::from(&io).set_linger(Some(Duration::ZERO)).unwrap();
             }
-            viewers_are(fixture, "wide", 0).await;
+            wait_for_viewers(fixture, "wide", 0).await;
         })
         .await;
     fixture.end();
@@ -117,7 +117,7 @@ async fn viewers_that_close_their_own_half_are_no_viewers_any_more() {
     let mut fixture = Fixture::serving("", WIDE).await;
     fixture.push("wide", &long(1000)).await;
     fixture
-        .bears(MEMORY_KIB, async |fixture| {
+        .assert_survives(MEMORY_KIB, async |fixture| {
             let mut halves = Vec::new();
             for _ in 0..VIEWERS {
                 let mut io = TcpStream::connect(fixture.address()).await.unwrap();
@@ -126,7 +126,7 @@ async fn viewers_that_close_their_own_half_are_no_viewers_any_more() {
                 io.shutdown().await.unwrap();
                 halves.push(io);
             }
-            viewers_are(fixture, "wide", 0).await;
+            wait_for_viewers(fixture, "wide", 0).await;
             for mut io in halves {
                 // Its end comes, or the connection breaks: both are an end.
                 let _ = io.read_to_end(&mut Vec::new()).await;
@@ -142,7 +142,7 @@ async fn heads_that_come_byte_by_byte_are_not_waited_for() {
     const CLIENTS: usize = 200;
     let mut fixture = Fixture::serving("", "").await;
     fixture
-        .bears(MEMORY_KIB, async |fixture| {
+        .assert_survives(MEMORY_KIB, async |fixture| {
             let mut slow = tokio::task::JoinSet::new();
             for _ in 0..CLIENTS {
                 let mut io = TcpStream::connect(fixture.address()).await.unwrap();
@@ -177,7 +177,7 @@ async fn a_thousand_renditions_are_asked_for_and_eight_are_made() {
     const MOST: usize = 8;
     let mut fixture = Fixture::serving(&format!("limits: {{max_renditions: {MOST}}}"), "").await;
     fixture
-        .bears(2 * MEMORY_KIB, async |fixture| {
+        .assert_survives(2 * MEMORY_KIB, async |fixture| {
             let mut joined = Vec::new();
             for n in 0..ASKED {
                 let target = format!("/streams/control?quality={}&fps={}", 10 + n % 80, 1 + n / 80);
@@ -210,7 +210,7 @@ async fn hundreds_of_snapshots_that_differ_are_made_or_refused() {
     const ASKED: usize = 300;
     let mut fixture = Fixture::serving("", "").await;
     fixture
-        .bears(2 * MEMORY_KIB, async |fixture| {
+        .assert_survives(2 * MEMORY_KIB, async |fixture| {
             let mut asking = tokio::task::JoinSet::new();
             for n in 0..ASKED {
                 let target = format!("/streams/control/snapshot?width={}", 1000 + n);
@@ -261,7 +261,7 @@ async fn pages_that_say(target: &str, said: &[u8]) {
     let mut fixture = Fixture::serving("", WIDE).await;
     fixture.push("wide", &long(LARGE)).await;
     fixture
-        .bears(MEMORY_KIB + PAGES * PAGE_KIB, async |fixture| {
+        .assert_survives(MEMORY_KIB + PAGES * PAGE_KIB, async |fixture| {
             let mut pages = Vec::new();
             for _ in 0..PAGES {
                 pages.push(web_socket(fixture.address(), target).await);
@@ -321,12 +321,12 @@ async fn messages_that_are_none_end_their_own_connection() {
     ];
     let mut fixture = Fixture::serving("", "").await;
     fixture
-        .bears(MEMORY_KIB, async |fixture| {
+        .assert_survives(MEMORY_KIB, async |fixture| {
             for (case, bytes) in &cases {
                 let mut io = web_socket(fixture.address(), "/api/live").await;
                 // It may be closed before all of it is sent.
                 let _ = io.write_all(bytes).await;
-                let ended = tokio::time::timeout(PATIENCE, async {
+                let ended = tokio::time::timeout(TIMEOUT, async {
                     while io.read(&mut [0; 4096]).await.is_ok_and(|read| read > 0) {}
                 });
                 assert!(ended.await.is_ok(), "{case}: it goes on");
@@ -344,7 +344,7 @@ async fn web_sockets_that_ping_without_end_hold_little() {
     // Empty, masked (RFC 6455, 5.2).
     let pings = [0x89, 0x80, 1, 2, 3, 4].repeat(PINGS);
     fixture
-        .bears(24 * 1024, async |fixture| {
+        .assert_survives(24 * 1024, async |fixture| {
             let mut sockets = Vec::new();
             for n in 0..SOCKETS {
                 let target =
@@ -380,7 +380,7 @@ async fn viewers_that_stop_within_a_frame_hold_a_bounded_number_of_frames() {
     let mut fixture = Fixture::serving("limits: {max_unsent_bytes: 8MiB}", streams).await;
     fixture
         // The allocator gives back freed memory within seconds, and rounds come faster than that.
-        .bears(MEMORY_KIB * 3 / 2, async |fixture| {
+        .assert_survives(MEMORY_KIB * 3 / 2, async |fixture| {
             let mut stuck = Vec::new();
             for round in 0..ROUNDS {
                 for n in 0..VIEWERS {
@@ -395,7 +395,7 @@ async fn viewers_that_stop_within_a_frame_hold_a_bounded_number_of_frames() {
                 fixture.report_when("wide", |report| report["viewers"].as_u64().unwrap() <= 8).await;
             }
             drop(stuck);
-            viewers_are(fixture, "wide", 0).await;
+            wait_for_viewers(fixture, "wide", 0).await;
         })
         .await;
     fixture.end();

@@ -1,7 +1,7 @@
 //! Pictures one behind the other in one body.
 
 use crate::publisher::{
-    Feed, INBOX, Viewer, jpeg, jpeg_of_size, post, pushed, refused, report, shown, start, until,
+    Feed, INBOX, Viewer, assert_refused, jpeg, jpeg_of_size, post, pushed, report, shown, start, until,
 };
 
 const FEED: &str = "/streams/inbox/feed";
@@ -72,7 +72,7 @@ async fn the_newest_publisher_wins_and_the_older_one_is_told_and_let_go() {
     until(at, "inbox", "frames_in", 1).await;
     let mut newer = Feed::begin(at, FEED, Some("image/jpeg")).await;
     newer.send(&jpeg(2)).await;
-    assert!(refused(&older.answer().await, 409).contains("the newest wins"));
+    assert!(assert_refused(&older.answer().await, 409).contains("the newest wins"));
     // Its body goes on, as that of a program does that reads no answers; the relay does not read it for ever.
     older.closed().await;
     until(at, "inbox", "frames_in", 2).await;
@@ -118,18 +118,18 @@ async fn a_feed_that_holds_no_picture_is_refused_and_counted() {
     let at = relay.address();
     let mut feed = Feed::begin(at, FEED, None).await;
     feed.send(b"<!doctype html><p>not found").await;
-    let answer = refused(&feed.end().await, 415);
+    let answer = assert_refused(&feed.end().await, 415);
     assert!(answer.contains("(text/html)") && !answer.contains("not found"), "{answer}");
     let feed = Feed::begin(at, FEED, None).await;
-    refused(&feed.end().await, 422);
+    assert_refused(&feed.end().await, 422);
     let mut feed = Feed::begin(at, FEED, Some("image/jpeg")).await;
     feed.send(&jpeg(1)[..100]).await;
-    refused(&feed.end().await, 422);
+    assert_refused(&feed.end().await, 422);
     let mut feed = Feed::begin(at, FEED, None).await;
     for _ in 0..40 {
         feed.send(&[b'x'; 16_384]).await;
     }
-    refused(&feed.answer().await, 415);
+    assert_refused(&feed.answer().await, 415);
     assert_eq!(report(at, "inbox").await["dropped"]["invalid"], 3);
 }
 
@@ -141,7 +141,7 @@ async fn a_relay_that_stops_tells_its_publishers() {
     feed.send(&part(&jpeg(1), true)).await;
     until(at, "inbox", "frames_in", 1).await;
     relay.begin_stop();
-    assert!(refused(&feed.answer().await, 503).contains("stopping"));
+    assert!(assert_refused(&feed.answer().await, 503).contains("stopping"));
 }
 
 const STEADY: &str = "/streams/steady/feed";
@@ -155,10 +155,10 @@ async fn where_the_second_publisher_is_refused_the_first_one_stays_until_it_has_
     until(at, "steady", "frames_in", 1).await;
     let mut second = Feed::begin(at, STEADY, Some("image/jpeg")).await;
     second.send(&jpeg(2)).await;
-    assert!(refused(&second.answer().await, 409).contains("the first one stays"));
+    assert!(assert_refused(&second.answer().await, 409).contains("the first one stays"));
     second.closed().await;
     let single = post(at, "/streams/steady/frame", &[], &jpeg(3)).await;
-    assert!(refused(&single, 409).contains("the first one stays"));
+    assert!(assert_refused(&single, 409).contains("the first one stays"));
     first.send(&jpeg(4)).await;
     assert_eq!(first.end().await.json()["frames"], 2);
     assert_eq!(shown(at, "steady").await, jpeg(4), "nobody else was shown");

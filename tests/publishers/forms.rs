@@ -1,6 +1,6 @@
 //! Pictures in forms, as curl's -F and pages send them.
 
-use crate::publisher::{INBOX, jpeg, post, pushed, refused, report, shown, start};
+use crate::publisher::{INBOX, assert_refused, jpeg, post, pushed, report, shown, start};
 
 const TYPE: (&str, &str) = ("Content-Type", "multipart/form-data; boundary=X");
 
@@ -38,7 +38,7 @@ async fn a_form_without_a_file_or_with_several_is_refused_and_counted() {
         (file(), "RFC 7578"),
         (b"nothing like a form".to_vec(), "RFC 7578"),
     ] {
-        let detail = refused(&post(at, INBOX, &[TYPE], &form).await, 400);
+        let detail = assert_refused(&post(at, INBOX, &[TYPE], &form).await, 400);
         assert!(detail.contains(reason), "{detail} instead of {reason}");
     }
     let report = report(at, "inbox").await;

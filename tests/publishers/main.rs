@@ -12,6 +12,6 @@ mod feeds;
 mod forms;
 mod pictures;
 mod points;
-mod refusals;
+mod rejections;
 mod tokens;
 mod uploads;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use framecast::imaging::codec::codec;
-use testkit::raw_client::{Client, PATIENCE};
+use testkit::raw_client::{Client, TIMEOUT};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::{
     TestRelay,
-    publisher::{post, pushed, refused, report, shown},
+    publisher::{assert_refused, post, pushed, report, shown},
 };
 
 const CHARTS: &str = "
@@ -44,7 +44,7 @@ async fn red_rows_when(at: SocketAddr, stream: &str, wanted: impl Fn(&[usize]) -
             tokio::task::yield_now().await;
         }
     };
-    timeout(PATIENCE, look).await.expect("a picture with the line as wanted")
+    timeout(TIMEOUT, look).await.expect("a picture with the line as wanted")
 }
 
 #[tokio::test]
@@ -80,17 +80,17 @@ async fn what_is_wrong_with_points_is_named_and_none_is_taken() {
         (&[("Content-Type", "application/json")], "cpu 1", "the body is no JSON"),
         (&[], " ", "there are no points: send {\"cpu\": 1.5}, or a line such as: cpu 1.5"),
     ] {
-        let detail = refused(&post(at, LOAD, headers, body.as_bytes()).await, 400);
+        let detail = assert_refused(&post(at, LOAD, headers, body.as_bytes()).await, 400);
         assert!(detail.starts_with(expected), "{body}: {detail}");
     }
     assert!(red_rows(at, "load").await.is_empty());
     let long = "cpu 0.5\n".repeat(200_000);
-    assert!(refused(&post(at, LOAD, &[], long.as_bytes()).await, 413).contains("several requests"));
-    assert!(refused(&post(at, "/streams/bars/points", &[], b"cpu 1").await, 409).contains("pattern"));
-    refused(&post(at, "/streams/nobody/points", &[], b"cpu 1").await, 404);
-    assert!(refused(&post(at, "/streams/load/frame", &[], b"cpu 1").await, 409).contains("chart"));
+    assert!(assert_refused(&post(at, LOAD, &[], long.as_bytes()).await, 413).contains("several requests"));
+    assert!(assert_refused(&post(at, "/streams/bars/points", &[], b"cpu 1").await, 409).contains("pattern"));
+    assert_refused(&post(at, "/streams/nobody/points", &[], b"cpu 1").await, 404);
+    assert!(assert_refused(&post(at, "/streams/load/frame", &[], b"cpu 1").await, 409).contains("chart"));
     let read = Client::get(at, LOAD).await;
-    refused(&read, 405);
+    assert_refused(&read, 405);
     assert_eq!(read.head.get("allow"), Some("POST, PUT"));
 }
 
@@ -101,7 +101,7 @@ async fn points_of_a_guarded_graph_want_its_token() {
     let target = "/streams/guarded/points";
     for headers in [&[][..], &[("Authorization", "Bearer guessed")]] {
         let answer = post(at, target, headers, b"cpu 1").await;
-        assert!(!refused(&answer, 401).contains("kept-in-a-test"));
+        assert!(!assert_refused(&answer, 401).contains("kept-in-a-test"));
         assert!(answer.head.get("www-authenticate").is_some_and(|how| how.starts_with("Bearer")));
     }
     pushed(&post(at, target, &[("Authorization", "Bearer kept-in-a-test")], b"cpu 1").await);
@@ -141,7 +141,7 @@ async fn a_polled_address_gives_points_and_what_is_wrong_with_it_is_said() {
     let relay = TestRelay::start(&format!("streams: {{good: {}, bad: {}}}", chart(good), chart(bad)));
     let at = relay.address();
     red_rows_when(at, "good", |rows| !rows.is_empty()).await;
-    assert!(refused(&post(at, "/streams/good/points", &[], b"cpu 1").await, 409).contains("polled"));
+    assert!(assert_refused(&post(at, "/streams/good/points", &[], b"cpu 1").await, 409).contains("polled"));
     let reason = async {
         loop {
             if let Some(reason) = report(at, "bad").await["reason"].as_str() {
@@ -150,6 +150,6 @@ async fn a_polled_address_gives_points_and_what_is_wrong_with_it_is_said() {
             tokio::task::yield_now().await;
         }
     };
-    let reason = timeout(PATIENCE, reason).await.expect("it always runs, so it fails");
+    let reason = timeout(TIMEOUT, reason).await.expect("it always runs, so it fails");
     assert_eq!(reason, "the polled address did not answer with JSON");
 }

@@ -5,7 +5,7 @@ use std::{io::Cursor, net::SocketAddr};
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use jpeg_encoder::{ColorType, Encoder};
 use serde_json::Value;
-use testkit::raw_client::{Answer, Body, Client, PATIENCE};
+use testkit::raw_client::{Answer, Body, Client, TIMEOUT};
 
 use crate::TestRelay;
 
@@ -58,7 +58,7 @@ pub(crate) fn pushed(answer: &Answer) {
 
 /// A refusal, as problem JSON; gives its text.
 #[track_caller]
-pub(crate) fn refused(answer: &Answer, status: u16) -> String {
+pub(crate) fn assert_refused(answer: &Answer, status: u16) -> String {
     assert_eq!(answer.head.status, status, "{}", String::from_utf8_lossy(&answer.body));
     assert_eq!(answer.head.get("content-type"), Some("application/problem+json"));
     let problem = answer.json();
@@ -87,7 +87,7 @@ pub(crate) async fn until(at: SocketAddr, stream: &str, field: &str, wanted: u64
             tokio::task::yield_now().await;
         }
     };
-    let seen = tokio::time::timeout(PATIENCE, looking).await;
+    let seen = tokio::time::timeout(TIMEOUT, looking).await;
     assert!(seen.is_ok(), "{field} of {stream} does not become {wanted}");
 }
 

@@ -2,7 +2,7 @@
 
 use testkit::raw_client::{Answer, Client};
 
-use crate::publisher::{Feed, INBOX, jpeg, post, pushed, refused, report, shown, start};
+use crate::publisher::{Feed, INBOX, assert_refused, jpeg, post, pushed, report, shown, start};
 
 const TOKEN: &str = "kept-in-a-test";
 const GUARDED: &str = "/streams/guarded/frame";
@@ -28,7 +28,7 @@ async fn a_wrong_or_missing_token_is_refused_without_a_hint_at_the_right_one() {
     let relay = start();
     let at = relay.address();
     let no_token = |answer: &Answer| {
-        let detail = refused(answer, 401);
+        let detail = assert_refused(answer, 401);
         assert!(answer.head.get("www-authenticate").is_some_and(|how| how.starts_with("Bearer")));
         for secret in [TOKEN, "guessed"] {
             assert!(!String::from_utf8_lossy(&answer.body).contains(secret), "{detail}");
@@ -61,10 +61,10 @@ async fn an_open_stream_takes_pushes_with_and_without_a_token() {
 async fn only_a_push_stream_that_exists_takes_pushes_and_only_by_post_or_put() {
     let relay = start();
     let at = relay.address();
-    assert!(refused(&post(at, "/streams/bars/frame", &[], &jpeg(1)).await, 409).contains("pattern"));
-    assert!(refused(&post(at, "/streams/nobody/frame", &[], &jpeg(1)).await, 404).contains("nobody"));
-    assert!(refused(&post(at, "/streams/nobody/feed", &[], &jpeg(1)).await, 404).contains("nobody"));
+    assert!(assert_refused(&post(at, "/streams/bars/frame", &[], &jpeg(1)).await, 409).contains("pattern"));
+    assert!(assert_refused(&post(at, "/streams/nobody/frame", &[], &jpeg(1)).await, 404).contains("nobody"));
+    assert!(assert_refused(&post(at, "/streams/nobody/feed", &[], &jpeg(1)).await, 404).contains("nobody"));
     let wrong = Client::get(at, INBOX).await;
-    refused(&wrong, 405);
+    assert_refused(&wrong, 405);
     assert_eq!(wrong.head.get("allow"), Some("POST, PUT"));
 }

@@ -4,7 +4,7 @@ use testkit::raw_client::Client;
 
 use crate::{
     TestRelay,
-    publisher::{INBOX, answer, jpeg, jpeg_of_size, refused, shown, start},
+    publisher::{INBOX, answer, assert_refused, jpeg, jpeg_of_size, shown, start},
 };
 
 #[tokio::test]
@@ -47,7 +47,7 @@ async fn a_refusal_reaches_a_publisher_that_sends_all_of_its_20_mb_before_it_rea
         client.send(head.as_bytes()).await;
         client.send(&vec![0xFF; length]).await;
         let answer = answer(&mut client).await;
-        refused(&answer, answer.head.status);
+        assert_refused(&answer, answer.head.status);
         assert_eq!(answer.head.get("connection"), Some("close"));
         client.rest().await;
     }
@@ -60,5 +60,5 @@ async fn a_refusal_comes_while_the_publisher_still_sends() {
     let head = format!("POST {INBOX} HTTP/1.1\r\nHost: t\r\nContent-Length: 20000000\r\n\r\n");
     client.send(head.as_bytes()).await;
     client.send(&jpeg(1)).await;
-    assert!(refused(&answer(&mut client).await, 413).contains("max_frame_bytes"));
+    assert!(assert_refused(&answer(&mut client).await, 413).contains("max_frame_bytes"));
 }

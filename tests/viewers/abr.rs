@@ -16,8 +16,8 @@ use bytes::Bytes;
 use framecast::media::frame::Frame;
 use serde_json::Value;
 use testkit::{
-    raw_client::{Client, PATIENCE},
-    stream_client::{Part, Viewing, report, report_when},
+    raw_client::{Client, TIMEOUT},
+    stream_client::{Part, StreamViewer, report, report_when},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -74,15 +74,15 @@ impl AsyncWrite for Narrow {
 }
 
 /// A viewer behind such a link, and what makes that wide.
-async fn narrow(address: SocketAddr, target: &str) -> (Viewing, Arc<AtomicBool>) {
+async fn narrow(address: SocketAddr, target: &str) -> (StreamViewer, Arc<AtomicBool>) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(8192).unwrap();
     let io = socket.connect(address).await.unwrap();
     let wide = Arc::new(AtomicBool::new(false));
     let narrow = Narrow { io, next: Box::pin(sleep(Duration::ZERO)), wide: wide.clone() };
-    let mut viewing = Viewing::over(Client::from(Box::new(narrow)), target, "HTTP/1.1").await;
-    viewing.first_delimiter().await;
-    (viewing, wide)
+    let mut viewer = StreamViewer::over(Client::from(Box::new(narrow)), target, "HTTP/1.1").await;
+    viewer.first_delimiter().await;
+    (viewer, wide)
 }
 
 fn viewers(report: &Value) -> Vec<u64> {
@@ -91,10 +91,10 @@ fn viewers(report: &Value) -> Vec<u64> {
 }
 
 /// Reads parts until one is as wanted: each a whole picture, none older than the one before.
-async fn until(viewing: &mut Viewing, wanted: impl Fn(&Frame, &Part) -> bool) -> Frame {
+async fn until(viewer: &mut StreamViewer, wanted: impl Fn(&Frame, &Part) -> bool) -> Frame {
     let (start, mut last) = (Instant::now(), 0.0);
     loop {
-        let part = viewing.part().await;
+        let part = viewer.part().await;
         let frame = Frame::from_jpeg(Bytes::from(part.jpeg.clone())).expect("each part is a whole picture");
         let taken: f64 = part.get("X-Timestamp").parse().unwrap();
         assert!(taken >= last, "back in time: {last} and then {taken}");
@@ -102,19 +102,19 @@ async fn until(viewing: &mut Viewing, wanted: impl Fn(&Frame, &Part) -> bool) ->
         if wanted(&frame, &part) {
             return frame;
         }
-        assert!(start.elapsed() < PATIENCE, "such a picture does not come");
+        assert!(start.elapsed() < TIMEOUT, "such a picture does not come");
     }
 }
 
 #[tokio::test]
 async fn a_viewer_behind_a_narrow_link_gets_smaller_pictures_and_larger_ones_when_it_is_wide() {
     let relay = TestRelay::start(&format!("streams: {{bars: {{{BARS}}}}}"));
-    let (mut viewing, wide) = narrow(relay.address(), "/streams/bars?adapt=1").await;
-    let mut other = Viewing::join(relay.address(), "/streams/bars").await;
-    let first = until(&mut viewing, |_, _| true).await;
+    let (mut viewer, wide) = narrow(relay.address(), "/streams/bars?adapt=1").await;
+    let mut other = StreamViewer::join(relay.address(), "/streams/bars").await;
+    let first = until(&mut viewer, |_, _| true).await;
     assert_eq!((first.width(), first.height()), (640, 480));
     assert_eq!(viewers(&report(&relay, "bars").await), [1, 0, 0, 0, 0, 0], "only one is adaptive");
-    let small = until(&mut viewing, |frame, part| frame.width() < 640 && part.jpeg.len() < 10_000).await;
+    let small = until(&mut viewer, |frame, part| frame.width() < 640 && part.jpeg.len() < 10_000).await;
     assert_eq!(small.width() * 3, small.height() * 4, "of the same proportions");
     let low = report(&relay, "bars").await;
     let at = viewers(&low);
@@ -122,12 +122,12 @@ async fn a_viewer_behind_a_narrow_link_gets_smaller_pictures_and_larger_ones_whe
     assert_eq!(low["renditions"][0]["viewers"], 1, "{low}");
     assert_eq!(low["viewers"], 2, "both are viewers of the stream");
     wide.store(true, Ordering::Relaxed);
-    let larger = until(&mut viewing, |_, part| part.jpeg.len() > 2 * small.jpeg().len()).await;
+    let larger = until(&mut viewer, |_, part| part.jpeg.len() > 2 * small.jpeg().len()).await;
     assert!(larger.width() >= small.width());
     assert!(report(&relay, "bars").await["adaptive"]["moved_up"].as_u64() >= Some(1));
     let full = Frame::from_jpeg(Bytes::from(other.part().await.jpeg)).unwrap();
     assert_eq!(full.width(), 640, "who did not ask for it has the stream as it is");
-    drop(viewing);
+    drop(viewer);
     report_when(&relay, "bars", |report| viewers(report).iter().sum::<u64>() == 0).await;
     report_when(&relay, "bars", |report| report["renditions"] == Value::Array(Vec::new())).await;
 }
@@ -135,9 +135,9 @@ async fn a_viewer_behind_a_narrow_link_gets_smaller_pictures_and_larger_ones_whe
 #[tokio::test]
 async fn a_stream_may_adapt_without_being_asked_and_who_does_not_want_it_says_so() {
     let relay = TestRelay::start(&format!("streams: {{bars: {{adapt: true, {BARS}}}}}"));
-    let (mut viewing, _) = narrow(relay.address(), "/stream").await;
-    let _without = Viewing::join(relay.address(), "/streams/bars?adapt=0").await;
-    until(&mut viewing, |frame, _| frame.width() < 640).await;
+    let (mut viewer, _) = narrow(relay.address(), "/stream").await;
+    let _without = StreamViewer::join(relay.address(), "/streams/bars?adapt=0").await;
+    until(&mut viewer, |frame, _| frame.width() < 640).await;
     let report = report(&relay, "bars").await;
     assert_eq!(viewers(&report).iter().sum::<u64>(), 1, "{report}");
 }
@@ -145,14 +145,14 @@ async fn a_stream_may_adapt_without_being_asked_and_who_does_not_want_it_says_so
 #[tokio::test]
 async fn where_there_is_no_room_for_a_rendition_a_viewer_stays_where_it_is() {
     let relay = TestRelay::start(&format!("limits: {{max_renditions: 0}}\nstreams: {{bars: {{{BARS}}}}}"));
-    let (mut viewing, _) = narrow(relay.address(), "/streams/bars?adapt=1").await;
+    let (mut viewer, _) = narrow(relay.address(), "/streams/bars?adapt=1").await;
     loop {
-        viewing.part().await;
+        viewer.part().await;
         let all = Client::get(relay.address(), "/api/streams").await.json();
         if all["renditions"]["refused"].as_u64() > Some(0) {
             break;
         }
     }
     assert_eq!(viewers(&report(&relay, "bars").await), [1, 0, 0, 0, 0, 0]);
-    viewing.part().await;
+    viewer.part().await;
 }

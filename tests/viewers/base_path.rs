@@ -3,7 +3,7 @@
 use testkit::{
     pictures::jpeg,
     raw_client::Client,
-    stream_client::{Viewing, push, state_is},
+    stream_client::{StreamViewer, push, wait_for_state},
 };
 
 use crate::TestRelay;
@@ -12,7 +12,7 @@ async fn behind_webcam() -> TestRelay {
     let yaml = "{server: {base_path: /webcam}, streams: {x: {source: {type: push, token: none}}}}";
     let relay = TestRelay::start(yaml);
     push(&relay, "x", &jpeg(1)).await;
-    state_is(&relay, "x", "live").await;
+    wait_for_state(&relay, "x", "live").await;
     relay
 }
 
@@ -24,7 +24,11 @@ async fn every_route_is_served_with_the_prefix_and_without() {
             ["/?action=stream", "/?action=stream_0", "/streams/x", "/x.mjpg", "/stream", "/video_feed"]
         {
             let target = format!("{prefix}{route}");
-            assert_eq!(Viewing::join(relay.address(), &target).await.part().await.jpeg, jpeg(1), "{target}");
+            assert_eq!(
+                StreamViewer::join(relay.address(), &target).await.part().await.jpeg,
+                jpeg(1),
+                "{target}"
+            );
         }
         for route in ["/?action=snapshot", "/x.jpg", "/snapshot", "/streams/x/snapshot"] {
             let target = format!("{prefix}{route}");
@@ -55,7 +59,7 @@ async fn the_prefix_without_its_slash_leads_to_the_page() {
 #[tokio::test]
 async fn the_prefix_without_its_slash_takes_mjpg_streamers_actions() {
     let relay = behind_webcam().await;
-    let mut viewing = Viewing::join(relay.address(), "/webcam?action=stream").await;
-    assert_eq!(viewing.part().await.jpeg, jpeg(1));
+    let mut viewer = StreamViewer::join(relay.address(), "/webcam?action=stream").await;
+    assert_eq!(viewer.part().await.jpeg, jpeg(1));
     assert_eq!(Client::get(relay.address(), "/webcam?action=snapshot").await.body, jpeg(1));
 }

@@ -3,9 +3,9 @@
 use serde_json::json;
 use testkit::{
     pictures::{HEIGHT, WIDTH, jpeg},
-    raw_client::{Client, PATIENCE, assert_problem, closed_port},
+    raw_client::{Client, TIMEOUT, assert_problem, closed_port},
     stepped_camera::Camera,
-    stream_client::{Viewing, push, report_when, state_is},
+    stream_client::{StreamViewer, push, report_when, wait_for_state},
 };
 use tokio::time::timeout;
 
@@ -22,7 +22,7 @@ streams:
     );
     for (n, name) in [(1, "door"), (2, "yard")] {
         push(&relay, name, &jpeg(n)).await;
-        state_is(&relay, name, "live").await;
+        wait_for_state(&relay, name, "live").await;
     }
     relay
 }
@@ -44,8 +44,8 @@ async fn cameras_are_counted_from_1_as_their_programs_do() {
         ("/cam_2.mjpg", 2),
         ("/api/stream.mjpeg?src=yard", 2),
     ] {
-        let mut viewing = Viewing::join(relay.address(), target).await;
-        assert_eq!(viewing.part().await.jpeg, jpeg(n), "{target}");
+        let mut viewer = StreamViewer::join(relay.address(), target).await;
+        assert_eq!(viewer.part().await.jpeg, jpeg(n), "{target}");
     }
     for (target, n) in [
         ("/1/current", 1),
@@ -68,8 +68,8 @@ async fn number_0_is_all_cameras_in_one_picture() {
     let relay = two_streams().await;
     let picture = Client::get(relay.address(), "/0/current").await;
     assert_eq!((picture.head.status, size_of(&picture.body)), (200, (1920, 1080)));
-    let mut viewing = Viewing::join(relay.address(), "/0/stream").await;
-    assert_eq!(size_of(&viewing.part().await.jpeg), (1920, 1080));
+    let mut viewer = StreamViewer::join(relay.address(), "/0/stream").await;
+    assert_eq!(size_of(&viewer.part().await.jpeg), (1920, 1080));
     let without = TestRelay::start("server: {mosaic: false}\nstreams: {a: {source: {type: pattern}}}");
     assert_problem(&Client::get(without.address(), "/0/stream").await, 404);
 }
@@ -80,7 +80,7 @@ async fn a_stream_that_is_called_cam_1_is_that_one() {
         "streams: {door: {source: {type: push, token: none}}, cam_1: {source: {type: push, token: none}}}",
     );
     push(&relay, "cam_1", &jpeg(5)).await;
-    state_is(&relay, "cam_1", "live").await;
+    wait_for_state(&relay, "cam_1", "live").await;
     assert_eq!(Client::get(relay.address(), "/cam_1.jpg").await.body, jpeg(5));
     assert_eq!(Client::get(relay.address(), "/cam_2.jpg").await.body, jpeg(5));
 }
@@ -99,7 +99,7 @@ async fn sizes_are_asked_for_in_each_programs_own_words() {
         let answer = Client::get(relay.address(), target).await;
         assert_eq!((answer.head.status, size_of(&answer.body)), (200, wanted), "{target}");
     }
-    let mut half = Viewing::join(relay.address(), "/1/substream").await;
+    let mut half = StreamViewer::join(relay.address(), "/1/substream").await;
     assert_eq!(size_of(&half.part().await.jpeg), (320, 240));
     for target in ["/api/frame.jpeg?src=bars&w=x", "/api/frame.jpeg", "/api/frame.jpeg?src=bars&cache=soon"] {
         assert_problem(&Client::get(relay.address(), target).await, 400);
@@ -131,8 +131,8 @@ async fn a_feed_comes_by_go2rtcs_address() {
 #[tokio::test]
 async fn go2rtcs_list_of_streams_has_its_shape() {
     let relay = two_streams().await;
-    let mut viewing = Viewing::join(relay.address(), "/streams/door").await;
-    viewing.part().await;
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/door").await;
+    viewer.part().await;
     let all = Client::get(relay.address(), "/go2rtc/api/streams").await.json();
     let names: Vec<_> = all.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(names, ["door", "yard"]);
@@ -153,7 +153,7 @@ async fn a_camera_that_is_away_has_a_newest_picture_that_says_so() {
     let relay = TestRelay::start(&yaml);
     report_when(&relay, "door", |report| report["state"] == "waiting").await;
     // In between the source is tried again.
-    let offline = timeout(PATIENCE, async {
+    let offline = timeout(TIMEOUT, async {
         loop {
             let answer = Client::get(relay.address(), "/api/door/latest.jpg?height=72").await;
             if answer.head.status == 200 {
@@ -172,10 +172,10 @@ async fn a_kept_picture_answers_while_the_camera_is_away() {
     let camera = Camera::start().await;
     let yaml = format!("streams: {{door: {{placeholder: none, source: {}}}}}", camera.source());
     let relay = TestRelay::start(&yaml);
-    let mut viewing = Viewing::join(relay.address(), "/streams/door").await;
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/door").await;
     let mut line = camera.accept().await;
     line.show(&jpeg(1)).await;
-    viewing.until(&jpeg(1)).await;
+    viewer.until(&jpeg(1)).await;
     drop(line);
     drop(camera.accept().await);
     drop(camera);

@@ -7,8 +7,8 @@ use serde_json::Value;
 use testkit::{
     pictures::jpeg,
     raw_client::closed_port,
-    stepped_camera::{Camera, Line},
-    stream_client::{Viewing, push, report, report_for_admin, report_when},
+    stepped_camera::{Camera, CameraConnection},
+    stream_client::{StreamViewer, push, report, report_for_admin, report_when},
 };
 use tokio::time::interval;
 
@@ -22,7 +22,7 @@ fn stream(more: &str, sources: &[String]) -> String {
 }
 
 /// Shows picture `n` again and again, until the relay lets go; never ends.
-async fn go_on(line: &mut Line, n: u8) {
+async fn go_on(line: &mut CameraConnection, n: u8) {
     let mut clock = interval(CAMERA_INTERVAL);
     let picture = jpeg(n);
     while line.try_to_show(&picture).await {
@@ -37,15 +37,19 @@ fn states(report: &Value) -> Vec<&str> {
 }
 
 /// A relay whose first camera has just failed, and whose second one is shown to a viewer.
-async fn on_the_second(more: &str, first: &Camera, second: &Camera) -> (TestRelay, Viewing, Line) {
+async fn on_the_second(
+    more: &str,
+    first: &Camera,
+    second: &Camera,
+) -> (TestRelay, StreamViewer, CameraConnection) {
     let relay = TestRelay::start(&stream(more, &[first.source(), second.source()]));
-    let mut viewing = Viewing::join(relay.address(), "/streams/door").await;
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/door").await;
     // It closes before its first picture.
     drop(first.accept().await);
     let mut line = second.accept().await;
     line.show(&jpeg(2)).await;
-    assert_eq!(viewing.part().await.jpeg, jpeg(2));
-    (relay, viewing, line)
+    assert_eq!(viewer.part().await.jpeg, jpeg(2));
+    (relay, viewer, line)
 }
 
 #[tokio::test]
@@ -72,11 +76,11 @@ async fn the_next_source_is_shown_at_once_when_the_first_fails() {
 async fn a_camera_that_closes_after_its_pictures_is_asked_again_before_another_is() {
     let (first, second) = (Camera::start().await, Camera::start().await);
     let relay = TestRelay::start(&stream("", &[first.source(), second.source()]));
-    let mut viewing = Viewing::join(relay.address(), "/streams/door").await;
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/door").await;
     for n in 1..=2 {
         let mut line = first.accept().await;
         line.show(&jpeg(n)).await;
-        viewing.until(&jpeg(n)).await;
+        viewer.until(&jpeg(n)).await;
     }
     second.assert_nobody_waits().await;
     assert_eq!(report(&relay, "door").await["switches"], 0);
@@ -85,19 +89,19 @@ async fn a_camera_that_closes_after_its_pictures_is_asked_again_before_another_i
 #[tokio::test]
 async fn the_first_source_is_tried_beside_the_second_and_shown_only_when_it_has_been_well() {
     let (first, second) = (Camera::start().await, Camera::start().await);
-    let (relay, mut viewing, mut line) = on_the_second("failback_after: 1h,", &first, &second).await;
+    let (relay, mut viewer, mut line) = on_the_second("failback_after: 1h,", &first, &second).await;
     let mut tried = first.accept().await;
     tried.show(&jpeg(1)).await;
     let report = report_when(&relay, "door", |report| report["sources"][0]["reason"].is_null()).await;
     assert_eq!(states(&report), ["tried", "in_use"], "{report}");
     line.show(&jpeg(3)).await;
-    assert_eq!(viewing.after(&jpeg(2)).await.jpeg, jpeg(3), "what is tried is not shown");
+    assert_eq!(viewer.after(&jpeg(2)).await.jpeg, jpeg(3), "what is tried is not shown");
     // It fails again: that is noted, and nothing else happens.
     drop(tried);
     drop(first.accept().await);
     report_when(&relay, "door", |report| states(report)[0] == "away").await;
     line.show(&jpeg(4)).await;
-    assert_eq!(viewing.after(&jpeg(3)).await.jpeg, jpeg(4));
+    assert_eq!(viewer.after(&jpeg(3)).await.jpeg, jpeg(4));
     second.assert_nobody_waits().await;
     first.assert_nobody_waits().await;
 }
@@ -105,14 +109,14 @@ async fn the_first_source_is_tried_beside_the_second_and_shown_only_when_it_has_
 #[tokio::test]
 async fn the_second_is_let_go_when_the_first_ones_picture_has_been_shown() {
     let (first, second) = (Camera::start().await, Camera::start().await);
-    let (relay, mut viewing, mut line) = on_the_second("failback_after: 100ms,", &first, &second).await;
+    let (relay, mut viewer, mut line) = on_the_second("failback_after: 100ms,", &first, &second).await;
     let mut back = first.accept().await;
     // The second one's pictures come until the first of the first one does.
     let (seconds, firsts) = (jpeg(2), jpeg(1));
     tokio::select! {
         () = go_on(&mut back, 1) => {}
         () = go_on(&mut line, 2) => {}
-        part = viewing.after(&seconds) => assert_eq!(part.jpeg, firsts),
+        part = viewer.after(&seconds) => assert_eq!(part.jpeg, firsts),
     }
     line.closed().await;
     let report = report_when(&relay, "door", |report| report["switches"] == 2).await;
@@ -121,13 +125,13 @@ async fn the_second_is_let_go_when_the_first_ones_picture_has_been_shown() {
     first.assert_nobody_waits().await;
     second.assert_nobody_waits().await;
     back.show(&jpeg(5)).await;
-    viewing.until(&jpeg(5)).await;
+    viewer.until(&jpeg(5)).await;
 }
 
 #[tokio::test]
 async fn a_first_source_that_is_on_trial_steps_in_when_the_second_fails() {
     let (first, second) = (Camera::start().await, Camera::start().await);
-    let (relay, mut viewing, line) = on_the_second("failback_after: 1h,", &first, &second).await;
+    let (relay, mut viewer, line) = on_the_second("failback_after: 1h,", &first, &second).await;
     let mut tried = first.accept().await;
     tried.show(&jpeg(1)).await;
     report_when(&relay, "door", |report| report["sources"][0]["reason"].is_null()).await;
@@ -137,7 +141,7 @@ async fn a_first_source_that_is_on_trial_steps_in_when_the_second_fails() {
     let firsts = jpeg(1);
     tokio::select! {
         () = go_on(&mut tried, 1) => {}
-        () = viewing.until(&firsts) => {}
+        () = viewer.until(&firsts) => {}
     }
     let report = report_when(&relay, "door", |report| report["switches"] == 2).await;
     assert_eq!(states(&report)[0], "in_use", "{report}");
@@ -147,18 +151,18 @@ async fn a_first_source_that_is_on_trial_steps_in_when_the_second_fails() {
 #[tokio::test]
 async fn all_of_them_are_let_go_with_the_last_viewer_and_the_next_does_not_wait_for_the_one_that_is_away() {
     let (first, second) = (Camera::start().await, Camera::start().await);
-    let (relay, viewing, line) = on_the_second("linger: 0s, failback_after: 1h,", &first, &second).await;
+    let (relay, viewer, line) = on_the_second("linger: 0s, failback_after: 1h,", &first, &second).await;
     let mut tried = first.accept().await;
     tried.show(&jpeg(1)).await;
     report_when(&relay, "door", |report| report["sources"][0]["reason"].is_null()).await;
     drop(tried);
     drop(first.accept().await);
     report_when(&relay, "door", |report| states(report)[0] == "away").await;
-    drop(viewing);
+    drop(viewer);
     line.closed().await;
     let idle = report_when(&relay, "door", |report| report["state"] == "idle").await;
     assert_eq!(states(&idle), ["away", "ready"], "{idle}");
-    let mut next = Viewing::join(relay.address(), "/streams/door").await;
+    let mut next = StreamViewer::join(relay.address(), "/streams/door").await;
     let mut line = second.accept().await;
     line.show(&jpeg(6)).await;
     assert_eq!(next.part().await.jpeg, jpeg(6));
@@ -193,7 +197,7 @@ async fn a_program_and_a_pattern_stand_in_for_a_camera() {
     let camera = format!("{{type: mjpeg, url: \"http://{address}/\"}}");
     let program = "{type: exec, command: [\"false\"]}".to_owned();
     let relay = TestRelay::start(&stream("", &[camera, program, "{type: pattern}".to_owned()]));
-    let _viewing = Viewing::join(relay.address(), "/streams/door").await;
+    let _viewing = StreamViewer::join(relay.address(), "/streams/door").await;
     let report = report_when(&relay, "door", |report| report["state"] == "live").await;
     assert_eq!((states(&report)[2], report["source"].as_str()), ("in_use", Some("pattern")), "{report}");
     let reason = report["sources"][1]["reason"].as_str().unwrap_or("tried again just now");
@@ -214,8 +218,8 @@ streams:
       - {type: images, path: 'builtin:demo', fps: 20}
 ",
     );
-    let mut viewing = Viewing::join(relay.address(), "/streams/door").await;
-    let offline = viewing.part().await.jpeg;
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/door").await;
+    let offline = viewer.part().await.jpeg;
     let silent = report_when(&relay, "door", |report| states(report)[1] == "in_use").await;
     assert_ne!(offline, jpeg(1), "{silent}");
     let pushing = async {
@@ -228,12 +232,12 @@ streams:
     let pushed = jpeg(1);
     tokio::select! {
         () = pushing => {}
-        () = viewing.until(&pushed) => {}
+        () = viewer.until(&pushed) => {}
     }
     // Nobody pushes any more.
     let report = report_when(&relay, "door", |report| states(report)[1] == "in_use").await;
     let reason =
         report["sources"][0]["reason"].as_str().unwrap_or("the source stream has had no new frame for 0.5 s");
     assert!(reason.contains("no new frame"), "{reason}");
-    assert_ne!(viewing.after(&jpeg(1)).await.jpeg, jpeg(1));
+    assert_ne!(viewer.after(&jpeg(1)).await.jpeg, jpeg(1));
 }

@@ -9,8 +9,8 @@ use framecast::{
 };
 use testkit::{
     pictures::jpeg,
-    raw_client::PATIENCE,
-    stream_client::{ONE_PUSH, Viewing, push},
+    raw_client::TIMEOUT,
+    stream_client::{ONE_PUSH, StreamViewer, push},
 };
 use tokio::time::timeout;
 
@@ -20,8 +20,8 @@ use crate::TestRelay;
 async fn a_viewer_that_joins_sees_the_present_picture_and_not_the_past() {
     let relay = TestRelay::live_push(&jpeg(1)).await;
     push(&relay, "x", &jpeg(2)).await;
-    let mut viewing = Viewing::join(relay.address(), "/streams/x").await;
-    assert_eq!(viewing.part().await.jpeg, jpeg(2));
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/x").await;
+    assert_eq!(viewer.part().await.jpeg, jpeg(2));
 }
 
 /// Chromium draws a part only when the next one has come. If the second one were the repeat of a silent
@@ -31,14 +31,14 @@ async fn a_viewer_that_joins_sees_the_present_picture_and_not_the_past() {
 async fn a_viewer_that_joins_sees_the_present_picture_twice_at_once() {
     const VIEWERS: usize = 20;
     let relay = TestRelay::live_push(&jpeg(1)).await;
-    let mut watching_all_the_time = Viewing::join(relay.address(), "/streams/x").await;
+    let mut watching_all_the_time = StreamViewer::join(relay.address(), "/streams/x").await;
     for _ in 0..2 {
         watching_all_the_time.part().await;
     }
     for _ in 0..VIEWERS {
-        let mut viewing = Viewing::join(relay.address(), "/streams/x").await;
+        let mut viewer = StreamViewer::join(relay.address(), "/streams/x").await;
         for _ in 0..2 {
-            assert_eq!(viewing.part().await.jpeg, jpeg(1));
+            assert_eq!(viewer.part().await.jpeg, jpeg(1));
         }
     }
     push(&relay, "x", &jpeg(2)).await;
@@ -54,9 +54,9 @@ async fn a_viewer_that_joins_sees_the_present_picture_twice_at_once() {
 async fn a_silent_stream_shows_its_last_picture_again_and_again() {
     let relay = TestRelay::start("streams: {x: {viewer_timeout: 1s, source: {type: push, token: none}}}");
     push(&relay, "x", &jpeg(1)).await;
-    let mut viewing = Viewing::join(relay.address(), "/streams/x").await;
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/x").await;
     for _ in 0..5 {
-        assert_eq!(viewing.part().await.jpeg, jpeg(1));
+        assert_eq!(viewer.part().await.jpeg, jpeg(1));
     }
 }
 
@@ -65,12 +65,12 @@ async fn a_new_picture_reaches_every_viewer_in_order() {
     let relay = TestRelay::live_push(&jpeg(0)).await;
     let mut viewers = Vec::new();
     for _ in 0..5 {
-        viewers.push(Viewing::join(relay.address(), "/streams/x").await);
+        viewers.push(StreamViewer::join(relay.address(), "/streams/x").await);
     }
     for n in 1..=10 {
         push(&relay, "x", &jpeg(n)).await;
-        for viewing in &mut viewers {
-            assert_eq!(viewing.after(&jpeg(n - 1)).await.jpeg, jpeg(n));
+        for viewer in &mut viewers {
+            assert_eq!(viewer.after(&jpeg(n - 1)).await.jpeg, jpeg(n));
         }
     }
 }
@@ -92,7 +92,7 @@ fn a_picture_pushed_before_the_stream_runs_makes_it_live() {
         let mut changes = stream.status_changes();
         // The guard that comes of waiting is dropped at once: the stream would wait for it.
         let live = async { changes.wait_for(|status| status.state == State::Live).await.is_ok() };
-        let live = timeout(PATIENCE, live).await;
+        let live = timeout(TIMEOUT, live).await;
         assert!(live == Ok(true), "it is {:?}", stream.status());
         stream.stop().await;
     });

@@ -7,8 +7,8 @@ use testkit::{
     pictures::jpeg,
     raw_client::Client,
     stepped_camera::Camera,
-    stream_client::{push, report, report_when, state_is},
-    web_socket::{Got, WebSocket, ask},
+    stream_client::{push, report, report_when, wait_for_state},
+    web_socket::{ServerMessage, WebSocket, ask},
 };
 
 use crate::TestRelay;
@@ -61,8 +61,8 @@ impl Page {
     }
 }
 
-fn picture(got: &Got) -> Option<Picture> {
-    let Got::Binary(bytes) = got else { return None };
+fn picture(got: &ServerMessage) -> Option<Picture> {
+    let ServerMessage::Binary(bytes) = got else { return None };
     let (header, jpeg) = bytes.split_at(16);
     Some(Picture {
         id: u32::from_be_bytes(header[..4].try_into().unwrap()),
@@ -72,9 +72,9 @@ fn picture(got: &Got) -> Option<Picture> {
     })
 }
 
-fn json_of(got: &Got, kind: &str) -> Option<Value> {
+fn json_of(got: &ServerMessage, kind: &str) -> Option<Value> {
     match got {
-        Got::Json(json) if json["type"] == kind => Some(json.clone()),
+        ServerMessage::Json(json) if json["type"] == kind => Some(json.clone()),
         _ => None,
     }
 }
@@ -168,7 +168,7 @@ async fn a_source_runs_while_a_page_is_subscribed_and_no_longer() {
     assert_eq!(report(&relay, "door").await["viewers"], 0, "a page is no viewer");
     page.0.say(json!({"type": "unsubscribe", "id": 1})).await;
     line.closed().await;
-    state_is(&relay, "door", "idle").await;
+    wait_for_state(&relay, "door", "idle").await;
     // And again, when the page goes without a word.
     page.subscribe(2, "door").await;
     let mut line = camera.accept().await;
@@ -176,7 +176,7 @@ async fn a_source_runs_while_a_page_is_subscribed_and_no_longer() {
     assert_eq!(page.picture().await.jpeg, jpeg(2));
     drop(page);
     line.closed().await;
-    state_is(&relay, "door", "idle").await;
+    wait_for_state(&relay, "door", "idle").await;
 }
 
 #[tokio::test]
@@ -258,7 +258,7 @@ async fn what_is_not_understood_ends_the_connection_with_a_reason() {
     }
     let mut page = Page::open(&relay).await;
     page.0.text(&"x".repeat(5000)).await;
-    page.0.until(|got| matches!(got, Got::Close(_) | Got::End).then_some(())).await;
+    page.0.until(|got| matches!(got, ServerMessage::Close(_) | ServerMessage::End).then_some(())).await;
 }
 
 #[tokio::test]
@@ -316,11 +316,11 @@ async fn pages_that_show_a_stream_in_about_the_same_size_share_one_rendition() {
     assert_eq!(report(&relay, "bars").await["renditions"].as_array().unwrap().len(), 1);
     // Full size is the stream itself.
     pages[0].subscribe(2, "bars").await;
-    let wide = |got: &Got| picture(got).filter(|picture| picture.id == 2);
+    let wide = |got: &ServerMessage| picture(got).filter(|picture| picture.id == 2);
     let full = pages[0].0.until(wide).await;
     assert_eq!(framecast::media::jpeg::inspect(&full.jpeg).unwrap().width, 640);
     drop(pages);
-    state_is(&relay, "bars", "idle").await;
+    wait_for_state(&relay, "bars", "idle").await;
     report_when(&relay, "bars", |report| report["renditions"].as_array().unwrap().is_empty()).await;
 }
 
@@ -334,9 +334,10 @@ async fn go2rtcs_clients_get_pictures_and_only_the_newest() {
     assert_eq!(error["value"], "webrtc/offer: framecast has mjpeg only");
     socket.say(json!({"type": "mjpeg"})).await;
     socket.until(|got| json_of(got, "mjpeg")).await;
-    let bytes = |got: &Got| if let Got::Binary(bytes) = got { Some(bytes.clone()) } else { None };
-    let ping = |got: &Got| match got {
-        Got::Ping(payload) if !payload.is_empty() => Some(payload.clone()),
+    let bytes =
+        |got: &ServerMessage| if let ServerMessage::Binary(bytes) = got { Some(bytes.clone()) } else { None };
+    let ping = |got: &ServerMessage| match got {
+        ServerMessage::Ping(payload) if !payload.is_empty() => Some(payload.clone()),
         _ => None,
     };
     assert_eq!(socket.until(bytes).await, jpeg(1));

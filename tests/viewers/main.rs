@@ -10,7 +10,7 @@ mod base_path;
 mod clips;
 mod compat;
 mod failover;
-mod heads;
+mod response_heads;
 mod joining;
 mod live;
 mod mjpg_streamer;

@@ -4,7 +4,7 @@ use serde_json::json;
 use testkit::{
     pictures::{HEIGHT, WIDTH, jpeg},
     raw_client::{Client, assert_problem},
-    stream_client::{Viewing, push, state_is},
+    stream_client::{StreamViewer, push, wait_for_state},
 };
 
 use crate::TestRelay;
@@ -21,8 +21,8 @@ streams:
     );
     push(&relay, "zeroth", &jpeg(10)).await;
     push(&relay, "second", &jpeg(11)).await;
-    state_is(&relay, "zeroth", "live").await;
-    state_is(&relay, "second", "live").await;
+    wait_for_state(&relay, "zeroth", "live").await;
+    wait_for_state(&relay, "second", "live").await;
     relay
 }
 
@@ -37,8 +37,8 @@ async fn streams_are_counted_from_0_in_the_order_of_the_configuration() {
         ("/?action=stream_0&ignored.mjpg", 10),
         ("/?dummy=1&action=stream", 11),
     ] {
-        let mut viewing = Viewing::join(relay.address(), action).await;
-        assert_eq!(viewing.part().await.jpeg, jpeg(n), "{action}");
+        let mut viewer = StreamViewer::join(relay.address(), action).await;
+        assert_eq!(viewer.part().await.jpeg, jpeg(n), "{action}");
     }
     for (action, n) in [
         ("/?action=snapshot_0", 10),

@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use testkit::{
     pictures::{jpeg, large_jpeg, without_segments},
-    stream_client::{FIRST_DELIMITER, NEXT_DELIMITER, Viewing, push},
+    stream_client::{FIRST_DELIMITER, NEXT_DELIMITER, StreamViewer, push},
 };
 
 use crate::TestRelay;
@@ -12,8 +12,8 @@ use crate::TestRelay;
 #[tokio::test]
 async fn a_part_has_exactly_three_headers_in_this_letter_case() {
     let relay = TestRelay::live_push(&jpeg(1)).await;
-    let mut viewing = Viewing::join(relay.address(), "/streams/x").await;
-    let part = viewing.part().await;
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/x").await;
+    let part = viewer.part().await;
     let names: Vec<_> = part.headers.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["Content-Type", "Content-Length", "X-Timestamp"]);
     assert_eq!(part.get("Content-Type"), "image/jpeg");
@@ -34,11 +34,11 @@ fn assert_timestamp(text: &str) {
 #[tokio::test]
 async fn a_repeated_picture_keeps_its_time_and_a_new_one_has_its_own() {
     let relay = TestRelay::live_push(&jpeg(1)).await;
-    let mut viewing = Viewing::join(relay.address(), "/streams/x").await;
-    let first = viewing.part().await;
-    assert_eq!(viewing.part().await.get("X-Timestamp"), first.get("X-Timestamp"));
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/x").await;
+    let first = viewer.part().await;
+    assert_eq!(viewer.part().await.get("X-Timestamp"), first.get("X-Timestamp"));
     push(&relay, "x", &jpeg(2)).await;
-    let second = viewing.after(&jpeg(1)).await;
+    let second = viewer.after(&jpeg(1)).await;
     let time = |part: &testkit::stream_client::Part| part.get("X-Timestamp").parse::<f64>().unwrap();
     assert!(time(&second) > time(&first));
 }
@@ -47,10 +47,10 @@ async fn a_repeated_picture_keeps_its_time_and_a_new_one_has_its_own() {
 #[tokio::test]
 async fn each_chunk_is_one_part_with_the_delimiter_behind_it() {
     let relay = TestRelay::live_push(&jpeg(1)).await;
-    let mut viewing = Viewing::ask(relay.address(), "/streams/x").await;
-    assert_eq!(viewing.body.chunk().await, FIRST_DELIMITER.as_bytes());
+    let mut viewer = StreamViewer::ask(relay.address(), "/streams/x").await;
+    assert_eq!(viewer.body.chunk().await, FIRST_DELIMITER.as_bytes());
     for _ in 0..2 {
-        let chunk = viewing.body.chunk().await;
+        let chunk = viewer.body.chunk().await;
         let headers_end = chunk.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
         let expected = [&jpeg(1), NEXT_DELIMITER.as_bytes()].concat();
         assert!(chunk[headers_end..] == expected, "not a picture with its delimiter");
@@ -61,13 +61,13 @@ async fn each_chunk_is_one_part_with_the_delimiter_behind_it() {
 async fn a_picture_goes_out_as_the_very_bytes_that_came_in() {
     let pictures = [jpeg(1), large_jpeg(2, 10_000), large_jpeg(3, 3_000_000), jpeg(4)];
     let relay = TestRelay::live_push(&pictures[0]).await;
-    let mut chunked = Viewing::join(relay.address(), "/streams/x").await;
-    let mut raw = Viewing::join(relay.address(), "/?action=stream").await;
+    let mut chunked = StreamViewer::join(relay.address(), "/streams/x").await;
+    let mut raw = StreamViewer::join(relay.address(), "/?action=stream").await;
     let mut seen = Vec::new();
     for picture in &pictures {
         push(&relay, "x", picture).await;
-        for viewing in [&mut chunked, &mut raw] {
-            let part = if seen == *picture { viewing.part().await } else { viewing.after(&seen).await };
+        for viewer in [&mut chunked, &mut raw] {
+            let part = if seen == *picture { viewer.part().await } else { viewer.after(&seen).await };
             assert!(part.jpeg == *picture || seen.is_empty(), "other bytes");
         }
         seen.clone_from(picture);
@@ -85,14 +85,14 @@ async fn the_same_bytes_come_whichever_way_they_are_sent() {
         let relay = TestRelay::start(&yaml);
         let mut viewers = Vec::new();
         for target in ["/streams/x", "/streams/x?chunked=0"].repeat(4) {
-            viewers.push(Viewing::join(relay.address(), target).await);
+            viewers.push(StreamViewer::join(relay.address(), target).await);
         }
         for picture in
             [jpeg(1), large_jpeg(2, 400_000), large_jpeg(3, 3_000_000), jpeg(4), large_jpeg(5, 100_000)]
         {
             push(&relay, "x", &picture).await;
-            for viewing in &mut viewers {
-                viewing.until(&picture).await;
+            for viewer in &mut viewers {
+                viewer.until(&picture).await;
             }
         }
     }
@@ -105,8 +105,8 @@ async fn missing_huffman_tables_are_added_and_nothing_else_is_changed() {
     let bare = without_segments(&jpeg(1), DHT);
     assert!(bare.len() < jpeg(1).len());
     let relay = TestRelay::live_push(&bare).await;
-    let mut viewing = Viewing::join(relay.address(), "/streams/x").await;
-    let shown = viewing.part().await.jpeg;
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/x").await;
+    let shown = viewer.part().await.jpeg;
     assert!(shown.len() > bare.len(), "tables were added");
     assert!(without_segments(&shown, DHT) == bare, "and nothing else");
 }
@@ -115,10 +115,10 @@ async fn missing_huffman_tables_are_added_and_nothing_else_is_changed() {
 async fn the_raw_format_is_pictures_one_behind_the_other() {
     let relay = TestRelay::live_push(&jpeg(1)).await;
     for target in ["/streams/x?format=raw", "/streams/x?format=raw&chunked=0", "/x.mjpg?format=raw"] {
-        let mut viewing = Viewing::ask(relay.address(), target).await;
-        assert_eq!(viewing.head.get("content-type"), Some("application/octet-stream"), "{target}");
+        let mut viewer = StreamViewer::ask(relay.address(), target).await;
+        assert_eq!(viewer.head.get("content-type"), Some("application/octet-stream"), "{target}");
         for _ in 0..3 {
-            assert_eq!(viewing.body.exactly(jpeg(1).len()).await, jpeg(1), "{target}");
+            assert_eq!(viewer.body.exactly(jpeg(1).len()).await, jpeg(1), "{target}");
         }
     }
 }

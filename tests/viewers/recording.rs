@@ -7,7 +7,7 @@ use testkit::{
     binary::Framecast,
     pictures::jpeg,
     program::wait_for,
-    stream_client::{Viewing, push, report, report_when},
+    stream_client::{StreamViewer, push, report, report_when},
 };
 
 use crate::TestRelay;
@@ -27,7 +27,7 @@ fn serve_on(folder: &str, prepare: &str, yaml: &str) -> Framecast {
 }
 
 /// Waits until the stream `bars` is saved so.
-fn saving_becomes(framecast: &Framecast, state: &str) -> Value {
+fn wait_for_saving(framecast: &Framecast, state: &str) -> Value {
     wait_for(&format!("saving to be {state}"), || {
         let stream = framecast.stream("bars");
         (stream["saving"]["state"] == state).then_some(stream)
@@ -60,7 +60,7 @@ fn a_full_disk_is_a_state_and_a_count_and_not_the_end_of_the_stream() {
         // The filler leaves room for some pictures of 6 KiB; the rest is written full.
         let framecast =
             serve_on(dir, &format!("{prepare} && head -c 40000 /dev/zero > \"$0/more\" || true"), &yaml);
-        let failing = saving_becomes(&framecast, "failing");
+        let failing = wait_for_saving(&framecast, "failing");
         let reason = failing["saving"]["reason"].as_str().expect("a reason");
         assert!(reason.contains("No space left"), "{reason}");
         assert!(
@@ -68,7 +68,7 @@ fn a_full_disk_is_a_state_and_a_count_and_not_the_end_of_the_stream() {
         );
         assert_goes_on(&framecast, &failing);
         fs::write(&free, "").unwrap();
-        let saving = saving_becomes(&framecast, "saving");
+        let saving = wait_for_saving(&framecast, "saving");
         assert_eq!(saving["saving"]["reason"], Value::Null);
         let log = framecast.end();
         let complaints = log.lines().filter(|line| line.contains("cannot save frames")).count();
@@ -92,7 +92,7 @@ fn a_picture_that_was_half_written_when_the_disk_was_full_is_taken_back() {
     let source = "source: {type: pattern, size: 320x240, fps: 20}";
     let yaml = format!("streams: {{bars: {{{source}, save: {{append: {dir}/a.mjpg, max_bytes: 1MB}}}}}}");
     let framecast = serve_on(dir, &prepare, &yaml);
-    let failing = saving_becomes(&framecast, "failing");
+    let failing = wait_for_saving(&framecast, "failing");
     framecast.end();
     let file = wait_for("the file", || fs::read(&kept).ok());
     fs::remove_file(&kept).unwrap();
@@ -117,7 +117,7 @@ fn a_disk_that_is_read_only_is_a_state_too() {
     ] {
         let yaml = format!("streams: {{bars: {{source: {{type: pattern, fps: 20}}, save: {save}}}}}");
         let framecast = serve_on(dir, "mount -t tmpfs -o ro none \"$0\"", &yaml);
-        let failing = saving_becomes(&framecast, "failing");
+        let failing = wait_for_saving(&framecast, "failing");
         let reason = failing["saving"]["reason"].as_str().expect("a reason");
         assert!(reason.contains("Read-only"), "{save}: {reason}");
         assert_eq!(failing["saved"], 0);
@@ -186,10 +186,10 @@ async fn viewers_see_every_picture_while_the_disk_takes_none() {
         "streams: {x: {source: {type: push, token: none}, save: {append: /dev/full, max_bytes: 1MB}}}",
     );
     assert_eq!(report(&relay, "x").await["saving"]["state"], "waiting");
-    let mut viewing = Viewing::join(relay.address(), "/streams/x").await;
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/x").await;
     for n in 1..=5 {
         push(&relay, "x", &jpeg(n)).await;
-        viewing.until(&jpeg(n)).await;
+        viewer.until(&jpeg(n)).await;
         let counted = |report: &Value| report["save_failures"].as_u64() >= Some(u64::from(n));
         let failing = report_when(&relay, "x", counted).await;
         assert_eq!((&failing["saving"]["state"], &failing["saved"]), (&"failing".into(), &0.into()));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use testkit::{
     pictures::jpeg,
     raw_client::{Client, assert_problem},
-    stream_client::{CLOSING, PUSH_WITH_REPLAY, Viewing, push, report, report_when},
+    stream_client::{CLOSING, PUSH_WITH_REPLAY, StreamViewer, push, report, report_when},
 };
 use tokio::time::Instant;
 
@@ -19,17 +19,17 @@ fn taken(timestamp: &str) -> f64 {
 async fn what_happened_is_played_in_order_with_its_own_times_and_then_ends() {
     let relay = TestRelay::with_pictures(PUSH_WITH_REPLAY, 5, Duration::from_millis(20)).await;
     for target in ["/streams/x/replay?speed=10", "/streams/x/replay?speed=10&chunked=0"] {
-        let mut viewing = Viewing::join(relay.address(), target).await;
-        assert_eq!(viewing.head.get("content-length"), None);
-        assert_eq!(viewing.head.get("transfer-encoding").is_some(), !target.contains("chunked=0"));
+        let mut viewer = StreamViewer::join(relay.address(), target).await;
+        assert_eq!(viewer.head.get("content-length"), None);
+        assert_eq!(viewer.head.get("transfer-encoding").is_some(), !target.contains("chunked=0"));
         let mut times = Vec::new();
         for n in 1..=5 {
-            let part = viewing.part().await;
+            let part = viewer.part().await;
             assert_eq!(part.jpeg, jpeg(n), "picture {n}");
             times.push(taken(part.get("X-Timestamp")));
         }
         assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= 0.02), "{times:?}");
-        assert_eq!(String::from_utf8_lossy(&viewing.body.rest().await), CLOSING);
+        assert_eq!(String::from_utf8_lossy(&viewer.body.rest().await), CLOSING);
     }
     report_when(&relay, "x", |report| report["viewers"] == 0).await;
 }
@@ -39,60 +39,61 @@ async fn the_pace_is_the_recorded_one_times_the_speed() {
     let relay = TestRelay::with_pictures(PUSH_WITH_REPLAY, 3, Duration::from_millis(200)).await;
     for (speed, at_least) in [("1", 400), ("0.5", 800), ("4", 100)] {
         let start = Instant::now();
-        let mut viewing = Viewing::join(relay.address(), &format!("/streams/x/replay?speed={speed}")).await;
+        let mut viewer =
+            StreamViewer::join(relay.address(), &format!("/streams/x/replay?speed={speed}")).await;
         for n in 1..=3 {
-            assert_eq!(viewing.part().await.jpeg, jpeg(n));
+            assert_eq!(viewer.part().await.jpeg, jpeg(n));
         }
         let took = start.elapsed();
         assert!(took >= Duration::from_millis(at_least), "{speed}: {took:?} is too soon");
-        assert_eq!(String::from_utf8_lossy(&viewing.body.rest().await), CLOSING);
+        assert_eq!(String::from_utf8_lossy(&viewer.body.rest().await), CLOSING);
     }
 }
 
 #[tokio::test]
 async fn only_the_last_seconds_that_were_asked_for_are_played() {
     let relay = TestRelay::with_pictures(PUSH_WITH_REPLAY, 3, Duration::from_millis(300)).await;
-    let mut viewing = Viewing::join(relay.address(), "/streams/x/replay?seconds=0.2").await;
-    assert_eq!(viewing.part().await.jpeg, jpeg(3), "seconds are counted back from the newest picture");
-    assert_eq!(String::from_utf8_lossy(&viewing.body.rest().await), CLOSING);
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/x/replay?seconds=0.2").await;
+    assert_eq!(viewer.part().await.jpeg, jpeg(3), "seconds are counted back from the newest picture");
+    assert_eq!(String::from_utf8_lossy(&viewer.body.rest().await), CLOSING);
 }
 
 #[tokio::test]
 async fn a_replay_goes_on_with_the_present_for_those_who_ask_for_that() {
     let relay = TestRelay::with_pictures(PUSH_WITH_REPLAY, 2, Duration::from_millis(10)).await;
-    let mut viewing = Viewing::join(relay.address(), "/streams/x/replay?speed=10&then=live").await;
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/x/replay?speed=10&then=live").await;
     for n in 1..=2 {
-        assert_eq!(viewing.part().await.jpeg, jpeg(n));
+        assert_eq!(viewer.part().await.jpeg, jpeg(n));
     }
     for n in [77, 78] {
         push(&relay, "x", &jpeg(n)).await;
-        assert_eq!(viewing.part().await.jpeg, jpeg(n));
+        assert_eq!(viewer.part().await.jpeg, jpeg(n));
     }
     drop(relay);
-    assert_eq!(String::from_utf8_lossy(&viewing.body.rest().await), CLOSING);
+    assert_eq!(String::from_utf8_lossy(&viewer.body.rest().await), CLOSING);
 }
 
 #[tokio::test]
 async fn a_replay_in_progress_ends_in_order_when_the_relay_does() {
     let relay = TestRelay::with_pictures(PUSH_WITH_REPLAY, 2, Duration::from_millis(700)).await;
-    let mut viewing = Viewing::join(relay.address(), "/streams/x/replay?speed=0.1").await;
-    assert_eq!(viewing.part().await.jpeg, jpeg(1));
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/x/replay?speed=0.1").await;
+    assert_eq!(viewer.part().await.jpeg, jpeg(1));
     drop(relay);
-    assert_eq!(String::from_utf8_lossy(&viewing.body.rest().await), CLOSING);
+    assert_eq!(String::from_utf8_lossy(&viewer.body.rest().await), CLOSING);
 }
 
 #[tokio::test]
 async fn one_who_looks_at_the_past_is_a_viewer_like_any_other_for_the_limits() {
     let yaml = format!("limits: {{max_viewers_per_stream: 1}}\n{PUSH_WITH_REPLAY}");
     let relay = TestRelay::with_pictures(&yaml, 2, Duration::from_millis(700)).await;
-    let mut viewing = Viewing::join(relay.address(), "/streams/x/replay?speed=0.1").await;
-    viewing.part().await;
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/x/replay?speed=0.1").await;
+    viewer.part().await;
     let now = report(&relay, "x").await;
     assert_eq!((&now["viewers"], &now["replay"]["viewers"]), (&1.into(), &1.into()));
     for target in ["/streams/x/replay", "/streams/x/clip", "/streams/x"] {
         assert_problem(&Client::get(relay.address(), target).await, 503);
     }
-    drop(viewing);
+    drop(viewer);
     report_when(&relay, "x", |report| report["viewers"] == 0 && report["replay"]["viewers"] == 0).await;
     assert_eq!(Client::get(relay.address(), "/streams/x/clip").await.head.status, 200);
 }

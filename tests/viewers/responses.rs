@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use testkit::{
     pictures::{HEIGHT, WIDTH, jpeg},
     raw_client::{Client, Head, assert_problem},
-    stream_client::{ONE_PUSH, Viewing, push, state_is},
+    stream_client::{ONE_PUSH, StreamViewer, push, wait_for_state},
 };
 
 use crate::TestRelay;
@@ -112,10 +112,10 @@ async fn head_of_a_stream_ends_at_once_and_counts_no_viewer() {
     for target in ["/streams/x", "/x.mjpg", "/video_feed", "/?action=stream", "/stream", "/x?format=raw"] {
         let head = Client::ask(relay.address(), "HEAD", target, &[], b"").await;
         assert_eq!(head.head.status, 200, "{target}");
-        let mut viewing = Viewing::ask(relay.address(), target).await;
-        assert_eq!(lasting(&head.head), lasting(&viewing.head), "{target}");
-        viewing.body.exactly(1).await;
-        drop(viewing);
+        let mut viewer = StreamViewer::ask(relay.address(), target).await;
+        assert_eq!(lasting(&head.head), lasting(&viewer.head), "{target}");
+        viewer.body.exactly(1).await;
+        drop(viewer);
         testkit::stream_client::report_when(&relay, "x", |report| report["viewers"] == 0).await;
     }
 }
@@ -142,10 +142,10 @@ streams:
 ";
     let relay = TestRelay::start(yaml);
     push(&relay, "x", &jpeg(1)).await;
-    state_is(&relay, "x", "live").await;
+    wait_for_state(&relay, "x", "live").await;
     push(&relay, "x", &jpeg(2)).await;
-    let mut viewing = Viewing::join(relay.address(), "/streams/x").await;
-    viewing.part().await;
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/x").await;
+    viewer.part().await;
     let refused = Client::ask(relay.address(), "POST", "/streams/x/frame", &[], b"no picture").await;
     assert!((400..500).contains(&refused.head.status), "{refused:?}");
     let all = Client::get(relay.address(), "/api/streams").await;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use testkit::{
     pictures::{jpeg, large_jpeg},
     raw_client::Client,
-    stream_client::{CLOSING, Viewing, push, report, report_when, state_is},
+    stream_client::{CLOSING, StreamViewer, push, report, report_when, wait_for_state},
 };
 use tokio::net::TcpSocket;
 
@@ -35,10 +35,10 @@ streams:
     push(&relay, "patient", &large_jpeg(0, LARGE)).await;
     push(&relay, "x", &large_jpeg(0, LARGE)).await;
     let waited_for = narrow_client(relay.address()).await;
-    let _waited_for = Viewing::over(waited_for, "/streams/patient", "HTTP/1.1").await;
-    let mut good = Viewing::join(relay.address(), "/streams/x").await;
+    let _waited_for = StreamViewer::over(waited_for, "/streams/patient", "HTTP/1.1").await;
+    let mut good = StreamViewer::join(relay.address(), "/streams/x").await;
     let stuck = narrow_client(relay.address()).await;
-    let mut stuck = Viewing::over(stuck, "/streams/x", "HTTP/1.1").await;
+    let mut stuck = StreamViewer::over(stuck, "/streams/x", "HTTP/1.1").await;
     assert_eq!(report(&relay, "x").await["viewers"], 2);
     for n in 1..=10 {
         push(&relay, "x", &large_jpeg(n, LARGE)).await;
@@ -56,9 +56,9 @@ streams:
 async fn a_slow_viewer_skips_to_the_newest_picture_and_what_it_missed_is_counted() {
     const PICTURES: u8 = 20;
     let relay = TestRelay::live_push(&large_jpeg(0, LARGE)).await;
-    let mut good = Viewing::join(relay.address(), "/streams/x").await;
+    let mut good = StreamViewer::join(relay.address(), "/streams/x").await;
     let slow = narrow_client(relay.address()).await;
-    let mut slow = Viewing::over(slow, "/streams/x", "HTTP/1.1").await;
+    let mut slow = StreamViewer::over(slow, "/streams/x", "HTTP/1.1").await;
     for n in 1..=PICTURES {
         push(&relay, "x", &large_jpeg(n, LARGE)).await;
         assert!(good.after(&large_jpeg(n - 1, LARGE)).await.jpeg == large_jpeg(n, LARGE));
@@ -82,15 +82,15 @@ async fn a_slow_viewer_skips_to_the_newest_picture_and_what_it_missed_is_counted
 async fn a_shutdown_in_the_middle_of_a_picture_ends_picture_and_answer() {
     for target in ["/streams/x", "/streams/x?chunked=0"] {
         let mut relay = TestRelay::live_push(&large_jpeg(0, LARGE)).await;
-        let mut viewing = Viewing::over(narrow_client(relay.address()).await, target, "HTTP/1.1").await;
-        viewing.first_delimiter().await;
-        let head = viewing.body.text_until("\r\n\r\n").await;
+        let mut viewer = StreamViewer::over(narrow_client(relay.address()).await, target, "HTTP/1.1").await;
+        viewer.first_delimiter().await;
+        let head = viewer.body.text_until("\r\n\r\n").await;
         assert!(head.contains("Content-Length"), "{head}");
         relay.begin_stop();
         let picture = large_jpeg(0, LARGE);
-        assert!(viewing.body.exactly(picture.len()).await == picture, "{target}");
+        assert!(viewer.body.exactly(picture.len()).await == picture, "{target}");
         // The picture may have been repeated meanwhile.
-        let rest = viewing.body.rest().await;
+        let rest = viewer.body.rest().await;
         let end = format!("\r\n--boundarydonotcross\r\n{CLOSING}");
         assert!(rest.ends_with(end.as_bytes()), "{target}: {} bytes without the end", rest.len());
     }
@@ -99,20 +99,20 @@ async fn a_shutdown_in_the_middle_of_a_picture_ends_picture_and_answer() {
 #[tokio::test]
 async fn a_viewer_that_leaves_is_noticed_without_a_new_picture() {
     let relay = TestRelay::live_push(&jpeg(1)).await;
-    let mut viewing = Viewing::join(relay.address(), "/streams/x").await;
-    viewing.part().await;
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/x").await;
+    viewer.part().await;
     assert_eq!(report(&relay, "x").await["viewers"], 1);
-    drop(viewing);
+    drop(viewer);
     report_when(&relay, "x", |report| report["viewers"] == 0).await;
 }
 
 #[tokio::test]
 async fn a_viewer_of_a_stream_without_pictures_that_leaves_is_noticed() {
     let relay = TestRelay::start("streams: {x: {placeholder: false, source: {type: push, token: none}}}");
-    state_is(&relay, "x", "waiting").await;
-    let viewing = Viewing::join(relay.address(), "/streams/x").await;
+    wait_for_state(&relay, "x", "waiting").await;
+    let viewer = StreamViewer::join(relay.address(), "/streams/x").await;
     assert_eq!(report(&relay, "x").await["viewers"], 1);
-    drop(viewing);
+    drop(viewer);
     report_when(&relay, "x", |report| report["viewers"] == 0).await;
 }
 
@@ -132,7 +132,7 @@ async fn a_viewer_that_floods_its_connection_with_requests_is_let_go() {
         // Closed or reset: either is an end.
         while let Ok(1..) = tokio::io::AsyncReadExt::read(&mut from, &mut buffer).await {}
     };
-    let ended = tokio::time::timeout(testkit::raw_client::PATIENCE, async { tokio::join!(sending, reading) });
+    let ended = tokio::time::timeout(testkit::raw_client::TIMEOUT, async { tokio::join!(sending, reading) });
     assert!(ended.await.is_ok(), "it is still served");
     report_when(&relay, "x", |report| report["viewers"] == 0).await;
 }

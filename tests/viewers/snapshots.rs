@@ -4,7 +4,7 @@ use testkit::{
     pictures::{HEIGHT, WIDTH, jpeg},
     raw_client::{Client, assert_problem, closed_port},
     stepped_camera::Camera,
-    stream_client::{ONE_PUSH, Viewing, push, state_is},
+    stream_client::{ONE_PUSH, StreamViewer, push, wait_for_state},
 };
 use tokio::join;
 
@@ -15,8 +15,8 @@ async fn a_snapshot_is_the_newest_picture_with_its_headers() {
     let relay = TestRelay::live_push(&jpeg(1)).await;
     push(&relay, "x", &jpeg(2)).await;
     let timestamp = {
-        let mut viewing = Viewing::join(relay.address(), "/streams/x").await;
-        viewing.part().await.get("X-Timestamp").to_owned()
+        let mut viewer = StreamViewer::join(relay.address(), "/streams/x").await;
+        viewer.part().await.get("X-Timestamp").to_owned()
     };
     for target in ["/streams/x/snapshot", "/x.jpg", "/snapshot", "/?action=snapshot", "/?action=snapshot_0"] {
         let answer = Client::get(relay.address(), target).await;
@@ -105,7 +105,7 @@ async fn a_snapshot_of_an_idle_stream_starts_its_source() {
     let (answer, line) = join!(asked, shown);
     assert_eq!((answer.head.status, answer.body), (200, jpeg(1)));
     line.closed().await;
-    state_is(&relay, "door", "idle").await;
+    wait_for_state(&relay, "door", "idle").await;
 }
 
 #[tokio::test]
@@ -120,7 +120,7 @@ streams:
     );
     let relay = TestRelay::start(&yaml);
     for (stream, reason) in [("x", "no picture has been pushed yet"), ("away", "refused")] {
-        state_is(&relay, stream, "waiting").await;
+        wait_for_state(&relay, stream, "waiting").await;
         let answer = Client::get(relay.address(), &format!("/streams/{stream}/snapshot")).await;
         assert_problem(&answer, 503);
         let detail = answer.json()["detail"].as_str().expect("a detail").to_owned();
@@ -133,7 +133,7 @@ streams:
 #[tokio::test]
 async fn the_placeholder_is_never_a_snapshot() {
     let relay = TestRelay::start(ONE_PUSH);
-    let mut viewing = Viewing::join(relay.address(), "/streams/x?extra_headers=1").await;
-    assert_eq!(viewing.part().await.get("X-UStreamer-Online"), "false");
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/x?extra_headers=1").await;
+    assert_eq!(viewer.part().await.get("X-UStreamer-Online"), "false");
     assert_problem(&Client::get(relay.address(), "/x.jpg").await, 503);
 }

@@ -7,10 +7,10 @@ use testkit::{
     binary::Framecast,
     pictures::{jpeg, large_jpeg},
     program::run,
-    raw_client::{Client, PATIENCE},
-    stream_client::{CLOSING, Viewing},
+    raw_client::{Client, TIMEOUT},
+    stream_client::{CLOSING, StreamViewer},
     test_cert::TestCert,
-    web_socket::{Got, WebSocket},
+    web_socket::{ServerMessage, WebSocket},
 };
 use tokio::{
     io::AsyncWriteExt,
@@ -73,8 +73,8 @@ impl Secured {
         Box::new(self.handshake(socket, &[]).await.unwrap()).into()
     }
 
-    async fn watch(&self, target: &str, version: &str) -> Viewing {
-        Viewing::over(self.client().await, target, version).await
+    async fn watch(&self, target: &str, version: &str) -> StreamViewer {
+        StreamViewer::over(self.client().await, target, version).await
     }
 
     async fn push(&self, jpeg: &[u8]) {
@@ -92,7 +92,7 @@ impl Secured {
                 }
             }
         };
-        assert!(timeout(PATIENCE, asking).await.is_ok(), "never {wanted} viewers");
+        assert!(timeout(TIMEOUT, asking).await.is_ok(), "never {wanted} viewers");
     }
 }
 
@@ -102,10 +102,10 @@ async fn streams_snapshots_and_pushes_are_those_of_plain_connections() {
     secured.push(&large_jpeg(1, LARGE)).await;
     for (target, version) in [("/streams/x", "HTTP/1.1"), ("/streams/x", "HTTP/1.0"), ("/stream", "HTTP/1.1")]
     {
-        let mut viewing = secured.watch(target, version).await;
-        viewing.first_delimiter().await;
-        assert!(viewing.part().await.jpeg == large_jpeg(1, LARGE), "{target} {version}");
-        assert!(viewing.part().await.jpeg == large_jpeg(1, LARGE), "{target} {version}: the repetition");
+        let mut viewer = secured.watch(target, version).await;
+        viewer.first_delimiter().await;
+        assert!(viewer.part().await.jpeg == large_jpeg(1, LARGE), "{target} {version}");
+        assert!(viewer.part().await.jpeg == large_jpeg(1, LARGE), "{target} {version}: the repetition");
     }
     let snapshot = secured.client().await.ask_here("GET", "/streams/x/snapshot", &[], b"").await;
     assert!(snapshot.body == large_jpeg(1, LARGE));
@@ -117,7 +117,7 @@ async fn a_slow_viewer_skips_to_the_newest_picture() {
     // Longer than a loaded machine takes for all pushes.
     let secured = Secured::with_viewer_timeout("60s");
     secured.push(&large_jpeg(0, LARGE)).await;
-    let mut slow = Viewing::over(secured.narrow_client().await, "/streams/x", "HTTP/1.1").await;
+    let mut slow = StreamViewer::over(secured.narrow_client().await, "/streams/x", "HTTP/1.1").await;
     slow.first_delimiter().await;
     let mut good = secured.watch("/streams/x", "HTTP/1.1").await;
     good.first_delimiter().await;
@@ -134,7 +134,7 @@ async fn a_slow_viewer_skips_to_the_newest_picture() {
 async fn a_viewer_that_never_reads_is_let_go() {
     let secured = Secured::start();
     secured.push(&large_jpeg(0, LARGE)).await;
-    let _stuck = Viewing::over(secured.narrow_client().await, "/streams/x", "HTTP/1.1").await;
+    let _stuck = StreamViewer::over(secured.narrow_client().await, "/streams/x", "HTTP/1.1").await;
     secured.viewers_are(1).await;
     secured.viewers_are(0).await;
 }
@@ -143,12 +143,12 @@ async fn a_viewer_that_never_reads_is_let_go() {
 async fn a_viewer_that_leaves_in_the_middle_of_a_picture_is_noticed() {
     let secured = Secured::start();
     secured.push(&large_jpeg(0, LARGE)).await;
-    let mut viewing = Viewing::over(secured.narrow_client().await, "/streams/x", "HTTP/1.1").await;
-    viewing.first_delimiter().await;
-    viewing.body.text_until("\r\n\r\n").await;
-    viewing.body.client().exactly(LARGE / 2).await;
+    let mut viewer = StreamViewer::over(secured.narrow_client().await, "/streams/x", "HTTP/1.1").await;
+    viewer.first_delimiter().await;
+    viewer.body.text_until("\r\n\r\n").await;
+    viewer.body.client().exactly(LARGE / 2).await;
     secured.viewers_are(1).await;
-    drop(viewing);
+    drop(viewer);
     secured.viewers_are(0).await;
 }
 
@@ -158,14 +158,14 @@ async fn a_shutdown_in_the_middle_of_a_picture_ends_picture_answer_and_tls() {
     for (version, target) in [("HTTP/1.1", "/streams/x"), ("HTTP/1.0", "/streams/x")] {
         let mut secured = Secured::start();
         secured.push(&large_jpeg(0, LARGE)).await;
-        let mut viewing = Viewing::over(secured.narrow_client().await, target, version).await;
-        viewing.first_delimiter().await;
-        let head = viewing.body.text_until("\r\n\r\n").await;
+        let mut viewer = StreamViewer::over(secured.narrow_client().await, target, version).await;
+        viewer.first_delimiter().await;
+        let head = viewer.body.text_until("\r\n\r\n").await;
         assert!(head.contains("Content-Length"), "{head}");
         secured.relay.begin_stop();
-        assert!(viewing.body.exactly(large_jpeg(0, LARGE).len()).await == large_jpeg(0, LARGE));
+        assert!(viewer.body.exactly(large_jpeg(0, LARGE).len()).await == large_jpeg(0, LARGE));
         // The picture may have been repeated meanwhile.
-        let rest = viewing.body.rest().await;
+        let rest = viewer.body.rest().await;
         let end = format!("\r\n--boundarydonotcross\r\n{CLOSING}");
         assert!(rest.ends_with(end.as_bytes()), "{version}: {} bytes without the end", rest.len());
     }
@@ -175,8 +175,8 @@ async fn a_shutdown_in_the_middle_of_a_picture_ends_picture_answer_and_tls() {
 async fn clients_that_do_not_speak_tls_are_closed_and_disturb_nobody() {
     let secured = Secured::start();
     secured.push(&jpeg(1)).await;
-    let mut viewing = secured.watch("/streams/x", "HTTP/1.1").await;
-    viewing.first_delimiter().await;
+    let mut viewer = secured.watch("/streams/x", "HTTP/1.1").await;
+    viewer.first_delimiter().await;
     let silent = secured.socket().await;
     let mut half = secured.socket().await;
     half.write_all(b"\x16\x03\x01\x02").await.unwrap();
@@ -185,7 +185,7 @@ async fn clients_that_do_not_speak_tls_are_closed_and_disturb_nobody() {
     let answer = plain.rest().await;
     assert!(!answer.starts_with(b"HTTP/"), "{}", String::from_utf8_lossy(&answer));
     secured.push(&jpeg(2)).await;
-    viewing.until(&jpeg(2)).await;
+    viewer.until(&jpeg(2)).await;
     drop((silent, half));
 }
 
@@ -196,7 +196,9 @@ async fn a_pages_web_socket_is_the_same_over_tls() {
     secured.push(&large).await;
     let mut socket = WebSocket::over(secured.client().await, "/api/live").await;
     socket.say(json!({"type": "subscribe", "id": 1, "stream": "x"})).await;
-    let picture = |got: &Got| if let Got::Binary(bytes) = got { Some(bytes[16..].to_vec()) } else { None };
+    let picture = |got: &ServerMessage| {
+        if let ServerMessage::Binary(bytes) = got { Some(bytes[16..].to_vec()) } else { None }
+    };
     assert!(socket.until(picture).await == large);
     secured.push(&jpeg(2)).await;
     assert_eq!(socket.until(picture).await, jpeg(2));
@@ -259,7 +261,7 @@ async fn until(body: &mut h2::RecvStream, picture: &[u8]) -> Vec<u8> {
             read.extend_from_slice(&piece);
         }
     };
-    timeout(PATIENCE, reading).await.expect("the picture comes");
+    timeout(TIMEOUT, reading).await.expect("the picture comes");
     read
 }
 
@@ -328,7 +330,7 @@ fn over_http_2_a_stream_ends_when_the_right_to_it_is_taken_back_and_others_of_it
             until(&mut goes, &jpeg(1)).await;
             until(&mut stays, &jpeg(1)).await;
             relay.apply(config(&with(&["stays"]))).await.unwrap();
-            let rest = timeout(PATIENCE, rest(&mut goes)).await.expect("it ends");
+            let rest = timeout(TIMEOUT, rest(&mut goes)).await.expect("it ends");
             assert!(rest.ends_with(CLOSING.as_bytes()), "{}", String::from_utf8_lossy(&rest));
             push(&jpeg(2)).await;
             until(&mut stays, &jpeg(2)).await;
@@ -375,7 +377,7 @@ async fn a_stream_that_is_not_taken_is_let_go_and_the_others_of_its_connection_g
 #[tokio::test]
 async fn a_renewed_certificate_is_used_and_a_broken_one_is_not() {
     let secured = Secured::start();
-    let viewing = secured.watch("/streams/x", "HTTP/1.1").await;
+    let viewer = secured.watch("/streams/x", "HTTP/1.1").await;
     let renewed = TestCert::make();
     let copy = |name: &str| std::fs::copy(renewed.path(name), secured.cert.path(name)).unwrap();
     let serves = async |cert: &TestCert| cert.handshake(secured.socket().await, &[]).await.is_ok();
@@ -387,12 +389,12 @@ async fn a_renewed_certificate_is_used_and_a_broken_one_is_not() {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
     };
-    assert!(timeout(PATIENCE, renewing).await.is_ok(), "the new one is used");
+    assert!(timeout(TIMEOUT, renewing).await.is_ok(), "the new one is used");
     std::fs::write(secured.cert.path("key.pem"), "broken").unwrap();
     // It is looked at every two seconds; long enough for a look to have been taken.
     tokio::time::sleep(std::time::Duration::from_secs(5)).await;
     assert!(serves(&renewed).await, "the one before stays");
-    drop(viewing);
+    drop(viewer);
 }
 
 #[test]
@@ -433,7 +435,7 @@ fn curl_trusts_the_certificate_and_takes_a_picture() {
     let parts = run("sh", &["-c", &stream]).stdout;
     assert_eq!(parts.len(), 200_000);
     assert!(String::from_utf8_lossy(&parts).matches("--boundarydonotcross").count() >= 2);
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::{
 use testkit::{
     pictures::jpeg,
     raw_client::Client,
-    stream_client::{Viewing, push},
+    stream_client::{StreamViewer, push},
 };
 use tokio::net::UnixStream;
 
@@ -34,11 +34,11 @@ async fn streams_and_answers_come_over_a_socket_whose_file_goes_with_it() {
     let connect = async || Client::from(Box::new(UnixStream::connect(&path).await.unwrap()));
     let snapshot = connect().await.ask_here("GET", "/streams/x/snapshot", &[], b"").await;
     assert!(snapshot.body == jpeg(1));
-    let mut viewing = Viewing::over(connect().await, "/streams/x", "HTTP/1.1").await;
-    viewing.first_delimiter().await;
+    let mut viewer = StreamViewer::over(connect().await, "/streams/x", "HTTP/1.1").await;
+    viewer.first_delimiter().await;
     for n in 2..10 {
         push(&relay, "x", &jpeg(n)).await;
-        viewing.until(&jpeg(n)).await;
+        viewer.until(&jpeg(n)).await;
     }
     let forwarded = [("X-Forwarded-For", "192.0.2.1")];
     let head = connect().await.ask_here("HEAD", "/streams/x", &forwarded, b"").await;

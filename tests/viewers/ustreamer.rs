@@ -3,7 +3,7 @@
 use testkit::{
     pictures::{HEIGHT, WIDTH, jpeg},
     raw_client::{Client, header},
-    stream_client::{FIRST_DELIMITER, NEXT_DELIMITER, Viewing, push, state_is},
+    stream_client::{FIRST_DELIMITER, NEXT_DELIMITER, StreamViewer, push, wait_for_state},
 };
 
 use crate::TestRelay;
@@ -20,9 +20,9 @@ streams:
     );
     push(&relay, "a", &jpeg(1)).await;
     push(&relay, "b", &jpeg(2)).await;
-    state_is(&relay, "b", "live").await;
+    wait_for_state(&relay, "b", "live").await;
     for target in ["/stream", "/stream?dual_final_frames=1", "/video_feed"] {
-        assert_eq!(Viewing::join(relay.address(), target).await.part().await.jpeg, jpeg(2), "{target}");
+        assert_eq!(StreamViewer::join(relay.address(), target).await.part().await.jpeg, jpeg(2), "{target}");
     }
     assert_eq!(Client::get(relay.address(), "/snapshot").await.body, jpeg(2));
 }
@@ -39,7 +39,7 @@ streams:
     push(&relay, "z", &jpeg(1)).await;
     push(&relay, "a", &jpeg(2)).await;
     for target in ["/stream", "/video_feed", "/?action=stream"] {
-        assert_eq!(Viewing::join(relay.address(), target).await.part().await.jpeg, jpeg(1), "{target}");
+        assert_eq!(StreamViewer::join(relay.address(), target).await.part().await.jpeg, jpeg(1), "{target}");
     }
 }
 
@@ -49,22 +49,22 @@ async fn the_cookie_has_the_viewers_key() {
     for (target, key) in
         [("/stream?key=pikvm-1", "pikvm-1"), ("/stream", "0"), ("/stream?key=a%0d%0ab", "ab")]
     {
-        let viewing = Viewing::ask(relay.address(), target).await;
-        let cookie = viewing.head.get("set-cookie").expect("a cookie");
+        let viewer = StreamViewer::ask(relay.address(), target).await;
+        let cookie = viewer.head.get("set-cookie").expect("a cookie");
         let rest = cookie.strip_prefix(&format!("stream_client={key}/")).expect(cookie);
         let (id, attributes) = rest.split_once("; ").expect(cookie);
         assert!(!id.is_empty() && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{cookie}");
         assert_eq!(attributes, "path=/; max-age=30");
     }
-    assert_eq!(Viewing::ask(relay.address(), "/streams/x").await.head.get("set-cookie"), None);
+    assert_eq!(StreamViewer::ask(relay.address(), "/streams/x").await.head.get("set-cookie"), None);
 }
 
 #[tokio::test]
 async fn extra_headers_tell_about_the_stream() {
     let relay = TestRelay::live_push(&jpeg(1)).await;
     for target in ["/stream?extra_headers=1", "/streams/x?extra_headers=1"] {
-        let mut viewing = Viewing::join(relay.address(), target).await;
-        let part = viewing.part().await;
+        let mut viewer = StreamViewer::join(relay.address(), target).await;
+        let part = viewer.part().await;
         let names: Vec<_> = part.headers.iter().map(|(name, _)| name.as_str()).collect();
         let (usual, extra) = names.split_at(3);
         assert_eq!(usual, ["Content-Type", "Content-Length", "X-Timestamp"], "{target}");
@@ -80,7 +80,7 @@ async fn extra_headers_tell_about_the_stream() {
         part.get("X-UStreamer-Latency").parse::<f64>().unwrap();
         assert_eq!(part.jpeg, jpeg(1));
     }
-    let part = Viewing::join(relay.address(), "/stream").await.part().await;
+    let part = StreamViewer::join(relay.address(), "/stream").await.part().await;
     assert_eq!(part.headers.len(), 3, "only who asks for them gets them");
 }
 
@@ -95,13 +95,13 @@ fn assert_headers_ahead(text: &str) {
 #[tokio::test]
 async fn headers_can_be_sent_ahead_of_their_picture() {
     let relay = TestRelay::live_push(&jpeg(1)).await;
-    let mut viewing = Viewing::ask(relay.address(), "/stream?advance_headers=1").await;
-    viewing.first_delimiter().await;
-    assert_headers_ahead(&viewing.body.text_until("\r\n\r\n").await);
+    let mut viewer = StreamViewer::ask(relay.address(), "/stream?advance_headers=1").await;
+    viewer.first_delimiter().await;
+    assert_headers_ahead(&viewer.body.text_until("\r\n\r\n").await);
     for picture in [jpeg(1), jpeg(1)] {
-        assert_eq!(viewing.body.exactly(picture.len()).await, picture);
-        assert_eq!(viewing.body.text_until("\r\n--boundarydonotcross\r\n").await, "");
-        assert_headers_ahead(&viewing.body.text_until("\r\n\r\n").await);
+        assert_eq!(viewer.body.exactly(picture.len()).await, picture);
+        assert_eq!(viewer.body.text_until("\r\n--boundarydonotcross\r\n").await, "");
+        assert_headers_ahead(&viewer.body.text_until("\r\n\r\n").await);
     }
 }
 
@@ -110,11 +110,11 @@ async fn headers_can_be_sent_ahead_of_their_picture() {
 #[tokio::test]
 async fn headers_sent_ahead_do_not_wait_for_their_picture() {
     let relay = TestRelay::live_push(&jpeg(1)).await;
-    let mut viewing = Viewing::ask(relay.address(), "/streams/x?advance_headers=1").await;
-    let first = String::from_utf8(viewing.body.chunk().await).unwrap();
+    let mut viewer = StreamViewer::ask(relay.address(), "/streams/x?advance_headers=1").await;
+    let first = String::from_utf8(viewer.body.chunk().await).unwrap();
     let headers = first.strip_prefix(FIRST_DELIMITER).expect(&first);
     assert_headers_ahead(headers.strip_suffix("\r\n\r\n").expect(headers));
-    let second = viewing.body.chunk().await;
+    let second = viewer.body.chunk().await;
     let behind = second.strip_prefix(&jpeg(1)[..]).expect("the picture");
     let behind = std::str::from_utf8(behind).unwrap();
     let headers = behind.strip_prefix(NEXT_DELIMITER).expect(behind);
@@ -124,9 +124,9 @@ async fn headers_sent_ahead_do_not_wait_for_their_picture() {
 #[tokio::test]
 async fn pictures_can_be_left_out_for_measuring() {
     let relay = TestRelay::live_push(&jpeg(1)).await;
-    let mut viewing = Viewing::join(relay.address(), "/stream?zero_data=1").await;
+    let mut viewer = StreamViewer::join(relay.address(), "/stream?zero_data=1").await;
     for _ in 0..2 {
-        let part = viewing.part().await;
+        let part = viewer.part().await;
         assert_eq!((part.get("Content-Length"), &part.jpeg), ("0", &Vec::new()));
     }
 }
@@ -138,8 +138,8 @@ async fn the_state_has_ustreamers_shape() {
     assert_eq!(before["ok"], true);
     assert_eq!(before["result"]["source"]["online"], false);
     push(&relay, "x", &jpeg(1)).await;
-    state_is(&relay, "x", "live").await;
-    let _viewing = Viewing::ask(relay.address(), "/stream").await;
+    wait_for_state(&relay, "x", "live").await;
+    let _viewing = StreamViewer::ask(relay.address(), "/stream").await;
     let state = Client::get(relay.address(), "/state").await.json();
     let result = &state["result"];
     assert!(result["instance_id"].is_string(), "{state}");

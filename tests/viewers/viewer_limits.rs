@@ -2,7 +2,7 @@
 
 use testkit::{
     raw_client::{Answer, Client, assert_problem},
-    stream_client::{Viewing, report_when},
+    stream_client::{StreamViewer, report_when},
 };
 
 use crate::TestRelay;
@@ -25,14 +25,14 @@ streams:
   y: {source: {type: push, token: none}}
 ",
     );
-    let first = Viewing::join(relay.address(), "/streams/x").await;
-    let _second = Viewing::join(relay.address(), "/streams/x").await;
+    let first = StreamViewer::join(relay.address(), "/streams/x").await;
+    let _second = StreamViewer::join(relay.address(), "/streams/x").await;
     let detail = refused(&relay, "x").await.json()["detail"].to_string();
     assert!(detail.contains("limits.max_viewers_per_stream"), "{detail}");
-    let _elsewhere = Viewing::join(relay.address(), "/streams/y").await;
+    let _elsewhere = StreamViewer::join(relay.address(), "/streams/y").await;
     drop(first);
     report_when(&relay, "x", |report| report["viewers"] == 1).await;
-    Viewing::join(relay.address(), "/streams/x").await;
+    StreamViewer::join(relay.address(), "/streams/x").await;
 }
 
 #[tokio::test]
@@ -45,13 +45,13 @@ streams:
   y: {source: {type: push, token: none}}
 ",
     );
-    let first = Viewing::join(relay.address(), "/streams/x").await;
-    let _second = Viewing::join(relay.address(), "/streams/y").await;
+    let first = StreamViewer::join(relay.address(), "/streams/x").await;
+    let _second = StreamViewer::join(relay.address(), "/streams/y").await;
     for stream in ["x", "y"] {
         let detail = refused(&relay, stream).await.json()["detail"].to_string();
         assert!(detail.contains("limits.max_viewers "), "{detail}");
     }
     drop(first);
     report_when(&relay, "x", |report| report["viewers"] == 0).await;
-    Viewing::join(relay.address(), "/streams/y").await;
+    StreamViewer::join(relay.address(), "/streams/y").await;
 }

@@ -22,7 +22,7 @@ fn a_program_runs_while_somebody_watches_and_all_that_it_started_ends_with_it() 
     gone(&program);
     gone(&child);
     framecast.wait_for_state("door", "idle");
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn stopping_the_relay_ends_the_whole_group_also_what_does_not_listen() {
     let (program, child) = (script.written("pid"), script.written("child"));
     script.written("ready");
     assert!(is_alive(&program) && is_alive(&child));
-    framecast.end_in_peace();
+    framecast.end_cleanly();
     gone(&program);
     gone(&child);
 }
@@ -68,5 +68,5 @@ fn the_next_program_starts_when_the_one_before_is_gone() {
     }
     gone(&script.written("pid"));
     assert!(!script.folder().join("two").exists(), "two programs at a time");
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }

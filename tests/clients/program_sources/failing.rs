@@ -46,7 +46,7 @@ fn one_that_ends_after_its_frames_is_started_again_soon() {
         (framecast.stream("door")["frames_in"].as_u64()? >= 6).then_some(())
     });
     assert!(script.written("starts").lines().count() >= 3);
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn ffmpeg_is_a_source_with_parts_and_with_bare_pictures() {
             (&320.into(), &0.into()),
             "{report}"
         );
-        framecast.end_in_peace();
+        framecast.end_cleanly();
     }
 }
 
@@ -96,7 +96,7 @@ fn an_rtsp_camera_is_asked_by_ffmpeg() {
           -protocol_whitelist rtsp,tcp -i rtsp://u:hunter2@127.0.0.1:1/s -an -sn -vf fps=5,scale=320:180 \
           -c:v mjpeg -q:v 6 -flush_packets 1 -f mpjpeg -"]
     );
-    framecast.end_in_peace();
+    framecast.end_cleanly();
 }
 
 #[test]

@@ -88,7 +88,7 @@ impl Framecast {
     }
 
     /// Ends it with SIGTERM: exit code 0, and nothing in the log that an operator would have to look at.
-    pub fn end_in_peace(self) {
+    pub fn end_cleanly(self) {
         self.running.terminate();
         let (status, log) = self.running.finish();
         assert!(status.success(), "framecast ended with {status}:\n{log}");

@@ -66,7 +66,7 @@ impl Browser {
     }
 
     /// Waits until so many elements on the screen have changed, by their pixels.
-    pub fn moving(&mut self, selector: &str, count: usize) {
+    pub fn wait_for_movement(&mut self, selector: &str, count: usize) {
         self.ask(&json!({"do": "moving", "selector": selector, "count": count}));
     }
 
@@ -95,12 +95,12 @@ impl Browser {
     }
 
     /// No script threw anything, and nothing was done that the content policy forbids.
-    pub fn assert_no_complaints(&mut self) {
-        assert_eq!(self.complaints(), json!([]));
+    pub fn assert_no_errors(&mut self) {
+        assert_eq!(self.errors(), json!([]));
     }
 
     /// Returns the errors of scripts and the refused requests since the last call.
-    pub fn complaints(&mut self) -> Value {
+    pub fn errors(&mut self) -> Value {
         self.ask(&json!({"do": "complaints"}))
     }
 }

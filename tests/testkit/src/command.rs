@@ -20,13 +20,13 @@ pub fn framecast(args: &[&str]) -> Command {
 }
 
 /// The status and output of a run.
-pub struct Ended {
+pub struct ProgramResult {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
 
-impl From<Output> for Ended {
+impl From<Output> for ProgramResult {
     fn from(output: Output) -> Self {
         Self {
             code: output.status.code(),
@@ -36,10 +36,10 @@ impl From<Output> for Ended {
     }
 }
 
-impl Ended {
+impl ProgramResult {
     /// It failed with this code, saying all this on standard error.
     #[track_caller]
-    pub fn failed(&self, code: i32, says: &[&str]) {
+    pub fn assert_failed(&self, code: i32, says: &[&str]) {
         assert_eq!(self.code, Some(code), "{}{}", self.stdout, self.stderr);
         for word in says {
             assert!(self.stderr.contains(word), "{word:?} is not in: {}", self.stderr);
@@ -49,19 +49,19 @@ impl Ended {
 
     /// It ended well; gives its standard output.
     #[track_caller]
-    pub fn well(&self) -> &str {
+    pub fn assert_success(&self) -> &str {
         assert_eq!(self.code, Some(0), "{}{}", self.stdout, self.stderr);
         &self.stdout
     }
 }
 
 /// Runs it to its end.
-pub fn ended(args: &[&str]) -> Ended {
+pub fn run_framecast(args: &[&str]) -> ProgramResult {
     framecast(args).output().expect("it can be started").into()
 }
 
 /// Runs it to its end with this on standard input.
-pub fn ended_with_input(args: &[&str], input: &[u8]) -> Ended {
+pub fn run_framecast_with_input(args: &[&str], input: &[u8]) -> ProgramResult {
     let mut command = framecast(args);
     let mut child = command
         .stdin(Stdio::piped())

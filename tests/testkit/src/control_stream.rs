@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::{
     numbered_pictures::{number_of, numbered, numbered_long},
-    raw_client::{Body, Client, Io, PATIENCE},
+    raw_client::{Body, Client, Io, TIMEOUT},
 };
 
 /// Name of the stream.
@@ -49,7 +49,7 @@ impl ControlStream {
         bytes: usize,
     ) -> Self {
         client.send(format!("GET /streams/{stream} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes()).await;
-        let mut camera = timeout(PATIENCE, camera).await.expect("the relay asks");
+        let mut camera = timeout(TIMEOUT, camera).await.expect("the relay asks");
         let mut request = Vec::new();
         while !request.ends_with(b"\r\n\r\n") {
             assert_ne!(camera.read_buf(&mut request).await.unwrap(), 0, "the relay left");
@@ -86,7 +86,7 @@ impl ControlStream {
     }
 
     /// Frame after frame, for as long as `is_on`.
-    pub async fn go_on(&mut self, is_on: impl Fn() -> bool) {
+    pub async fn run_while(&mut self, is_on: impl Fn() -> bool) {
         while is_on() {
             self.exchange().await;
             tokio::time::sleep(BETWEEN_FRAMES).await;

@@ -14,7 +14,7 @@ use crate::{
     binary::Framecast,
     control_stream::{CONTROL_STREAM, ControlStream},
     proc_stats::Process,
-    raw_client::{Answer, Client, PATIENCE},
+    raw_client::{Answer, Client, TIMEOUT},
     test_cert::TestCert,
 };
 
@@ -22,7 +22,7 @@ use crate::{
 pub const ADMIN: &str = "admin-of-these-tests";
 
 /// Interval at which a condition is checked while it is waited for.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A running relay.
 pub struct Fixture {
@@ -142,7 +142,7 @@ impl Fixture {
 
     /// Bears `attack`: meanwhile every frame of the good camera reaches its viewer, memory grows by no more
     /// than `kib`, and afterwards no file or socket is open that was not before.
-    pub async fn bears(&mut self, kib: u64, attack: impl AsyncFnOnce(&Self)) {
+    pub async fn assert_survives(&mut self, kib: u64, attack: impl AsyncFnOnce(&Self)) {
         let mut control = self.control.take().expect("it is put back");
         let (descriptors, sent) = (self.process.descriptors(), control.sent());
         self.process.forget_peak();
@@ -152,14 +152,14 @@ impl Fixture {
             attack(self).await;
             is_on.set(false);
         };
-        tokio::join!(control.go_on(|| is_on.get()), attacking);
+        tokio::join!(control.run_while(|| is_on.get()), attacking);
         let grown = self.process.peak_kib().saturating_sub(before);
         eprintln!("memory grew by {grown} KiB, at most {kib} are expected");
         assert!(grown <= kib, "memory grew by {grown} KiB, at most {kib} were expected");
         // One frame more, after all of it.
         control.exchange().await;
         assert!(control.sent() > sent + 1, "no frame was sent meanwhile");
-        self.descriptors_are(descriptors).await;
+        self.wait_for_descriptors(descriptors).await;
         let report = self.report(CONTROL_STREAM).await;
         assert_eq!(report["frames_in"], control.sent(), "{report}");
         assert_eq!((&report["skipped"], &report["reconnects"]), (&0.into(), &0.into()), "{report}");
@@ -170,7 +170,7 @@ impl Fixture {
     }
 
     /// Waits until no more files and sockets are open than these.
-    pub async fn descriptors_are(&self, most: usize) {
+    pub async fn wait_for_descriptors(&self, most: usize) {
         until(&format!("{most} descriptors at most"), async || {
             let open = self.process.descriptors();
             if open <= most { Ok(()) } else { Err(format!("{open} descriptors")) }
@@ -217,9 +217,9 @@ pub async fn until<T>(what: &str, look: impl AsyncFn() -> Result<T, String>) -> 
         match look().await {
             Ok(seen) => return seen,
             Err(instead) => {
-                assert!(start.elapsed() < PATIENCE, "waited in vain for {what}; at last: {instead}");
+                assert!(start.elapsed() < TIMEOUT, "waited in vain for {what}; at last: {instead}");
             }
         }
-        sleep(LOOK_AGAIN).await;
+        sleep(POLL_INTERVAL).await;
     }
 }

@@ -144,7 +144,7 @@ macro_rules! define_test_relay {
                 let mut changes = handle.status_changes();
                 let reached =
                     async { changes.wait_for(|status| status.state.as_str() == state).await.is_ok() };
-                let reached = tokio::time::timeout($crate::raw_client::PATIENCE, reached).await;
+                let reached = tokio::time::timeout($crate::raw_client::TIMEOUT, reached).await;
                 assert!(reached == Ok(true), "{stream} is not {state} but {:?}", handle.status());
             }
         }

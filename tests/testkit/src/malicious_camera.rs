@@ -28,13 +28,13 @@ pub struct MaliciousCamera {
 }
 
 /// One connection to it.
-pub struct Line {
+pub struct CameraConnection {
     io: TcpStream,
 }
 
 impl MaliciousCamera {
     /// Each connection does what `script` does, and is closed at its end or when the relay lets go.
-    pub async fn start<F>(script: impl Fn(Line) -> F + Send + Sync + 'static) -> Self
+    pub async fn start<F>(script: impl Fn(CameraConnection) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = io::Result<()>> + Send + 'static,
     {
@@ -42,7 +42,10 @@ impl MaliciousCamera {
     }
 
     /// Starts the camera at another address.
-    pub async fn start_at<F>(address: &str, script: impl Fn(Line) -> F + Send + Sync + 'static) -> Self
+    pub async fn start_at<F>(
+        address: &str,
+        script: impl Fn(CameraConnection) -> F + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = io::Result<()>> + Send + 'static,
     {
@@ -56,7 +59,7 @@ impl MaliciousCamera {
             while let Ok((io, _)) = listener.accept().await {
                 counted.fetch_add(1, Relaxed);
                 // An error is the relay's end of it.
-                lines.spawn(script(Line { io }));
+                lines.spawn(script(CameraConnection { io }));
             }
         });
         Self { address, connections, listening }
@@ -78,7 +81,7 @@ impl Drop for MaliciousCamera {
     }
 }
 
-impl Line {
+impl CameraConnection {
     /// Waits for a request's head.
     pub async fn request(&mut self) -> io::Result<()> {
         let mut request = Vec::new();
@@ -90,19 +93,19 @@ impl Line {
         Ok(())
     }
 
-    pub async fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.io.write_all(bytes).await
     }
 
     /// Sends these bytes again and again, for as long as the relay reads them.
-    pub async fn pour(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub async fn send_endlessly(&mut self, bytes: &[u8]) -> io::Result<()> {
         loop {
             self.io.write_all(bytes).await?;
         }
     }
 
     /// Sends these bytes again and again, one byte at a time.
-    pub async fn drip(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub async fn send_bytewise(&mut self, bytes: &[u8]) -> io::Result<()> {
         for byte in bytes.iter().cycle() {
             self.io.write_all(&[*byte]).await?;
             sleep(BETWEEN_BYTES).await;
@@ -111,7 +114,7 @@ impl Line {
     }
 
     /// Says nothing until the relay lets go.
-    pub async fn sulk(&mut self) -> io::Result<()> {
+    pub async fn stall(&mut self) -> io::Result<()> {
         self.io.read(&mut [0; 64]).await.map(drop)
     }
 }

@@ -13,10 +13,10 @@ use std::{
 };
 
 /// A bound on what hangs; far from what anything here takes.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Interval at which a condition is checked while it is waited for.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Lines a program may be ahead of its reader before it has to wait.
 const LINES_AHEAD: usize = 1024;
@@ -69,7 +69,7 @@ impl Running {
     /// The next line of its standard output.
     pub fn line(&self) -> String {
         let lines = self.lines.as_ref().expect("only finishing takes it");
-        lines.recv_timeout(PATIENCE).unwrap_or_else(|e| {
+        lines.recv_timeout(TIMEOUT).unwrap_or_else(|e| {
             panic!("{} printed no further line ({e}); it complained:\n{}", self.name, self.stderr())
         })
     }
@@ -142,7 +142,7 @@ pub fn run(program: impl AsRef<OsStr>, args: &[&str]) -> Output {
 pub fn try_run(program: impl AsRef<OsStr>, args: &[&str]) -> Output {
     // `timeout` bounds a program that would read an endless stream for ever, and lets it tidy up (SIGTERM).
     let mut bounded = Command::new("timeout");
-    bounded.arg(PATIENCE.as_secs().to_string()).arg(program.as_ref()).args(args).stdin(Stdio::null());
+    bounded.arg(TIMEOUT.as_secs().to_string()).arg(program.as_ref()).args(args).stdin(Stdio::null());
     bounded.output().unwrap_or_else(|e| panic!("cannot start timeout, of coreutils: {e}"))
 }
 
@@ -153,8 +153,8 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         if let Some(seen) = look() {
             return seen;
         }
-        assert!(start.elapsed() < PATIENCE, "waited {} s in vain for {what}", PATIENCE.as_secs());
-        thread::park_timeout(LOOK_AGAIN);
+        assert!(start.elapsed() < TIMEOUT, "waited {} s in vain for {what}", TIMEOUT.as_secs());
+        thread::park_timeout(POLL_INTERVAL);
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 /// A bound on what hangs; far from what anything here takes.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Longer heads are a mistake of the server.
 const MAX_HEAD: usize = 16 * 1024;
@@ -180,8 +180,8 @@ impl Client {
 
     /// False at the end.
     async fn more(&mut self) -> bool {
-        let reading = timeout(PATIENCE, self.io.read_buf(&mut self.unread)).await;
-        let read = reading.unwrap_or_else(|_| panic!("nothing came for {} s", PATIENCE.as_secs()));
+        let reading = timeout(TIMEOUT, self.io.read_buf(&mut self.unread)).await;
+        let read = reading.unwrap_or_else(|_| panic!("nothing came for {} s", TIMEOUT.as_secs()));
         match read {
             Ok(read) => read > 0,
             // The relay let go of us with bytes of ours unread, or of its own unsent.

@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::raw_client::PATIENCE;
+use crate::raw_client::TIMEOUT;
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n--cam\r\n";
 
@@ -32,9 +32,9 @@ impl Camera {
     }
 
     /// The next connection, its request read.
-    pub async fn accept(&self) -> Line {
-        let accepted = timeout(PATIENCE, self.listener.accept()).await.expect("the relay connects");
-        let mut line = Line { io: accepted.unwrap().0, answered: false };
+    pub async fn accept(&self) -> CameraConnection {
+        let accepted = timeout(TIMEOUT, self.listener.accept()).await.expect("the relay connects");
+        let mut line = CameraConnection { io: accepted.unwrap().0, answered: false };
         let mut request = Vec::new();
         while !request.ends_with(b"\r\n\r\n") {
             assert_ne!(line.io.read_buf(&mut request).await.unwrap(), 0, "the relay left: {request:?}");
@@ -50,12 +50,12 @@ impl Camera {
 }
 
 /// One connection to the camera; closed when dropped.
-pub struct Line {
+pub struct CameraConnection {
     io: TcpStream,
     answered: bool,
 }
 
-impl Line {
+impl CameraConnection {
     /// Shows a picture, the response's head before the first one.
     pub async fn show(&mut self, jpeg: &[u8]) {
         assert!(self.try_to_show(jpeg).await, "the relay takes the picture");
@@ -72,7 +72,7 @@ impl Line {
     /// Waits until the relay lets go.
     pub async fn closed(mut self) {
         let mut more = [0];
-        match timeout(PATIENCE, self.io.read(&mut more)).await.expect("the relay lets go") {
+        match timeout(TIMEOUT, self.io.read(&mut more)).await.expect("the relay lets go") {
             Ok(0) | Err(_) => {}
             Ok(_) => panic!("the relay asks again over a stream"),
         }

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     in_process::{InProcess, Server},
-    raw_client::{Body, Client, Head, PATIENCE, header},
+    raw_client::{Body, Client, Head, TIMEOUT, header},
 };
 
 pub const FIRST_DELIMITER: &str = "--boundarydonotcross\r\n";
@@ -22,7 +22,7 @@ pub const ONE_PUSH: &str = "streams: {x: {source: {type: push, token: none}}}";
 pub const PUSH_WITH_REPLAY: &str = "streams: {x: {source: {type: push, token: none}, replay: 1m}}";
 
 /// Interval at which a condition is checked while it is waited for.
-pub const LOOK_AGAIN: Duration = Duration::from_millis(10);
+pub const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// One part of a stream.
 #[derive(Debug)]
@@ -41,12 +41,12 @@ impl Part {
 }
 
 /// A viewer whose stream has begun.
-pub struct Viewing {
+pub struct StreamViewer {
     pub head: Head,
     pub body: Body,
 }
 
-impl Viewing {
+impl StreamViewer {
     /// Asks over HTTP/1.1 and reads the head.
     pub async fn ask(address: SocketAddr, target: &str) -> Self {
         Self::ask_as(address, target, "HTTP/1.1").await
@@ -69,9 +69,9 @@ impl Viewing {
 
     /// Asks, and reads on to behind the first delimiter.
     pub async fn join(address: SocketAddr, target: &str) -> Self {
-        let mut viewing = Self::ask(address, target).await;
-        viewing.first_delimiter().await;
-        viewing
+        let mut viewer = Self::ask(address, target).await;
+        viewer.first_delimiter().await;
+        viewer
     }
 
     /// Joins with the cookie of a session.
@@ -79,9 +79,9 @@ impl Viewing {
         let mut client = Client::connect(address).await;
         let request = format!("GET {target} HTTP/1.1\r\nHost: test\r\nCookie: {cookie}\r\n\r\n");
         client.send(request.as_bytes()).await;
-        let mut viewing = Self::begun(client, target).await;
-        viewing.first_delimiter().await;
-        viewing
+        let mut viewer = Self::begun(client, target).await;
+        viewer.first_delimiter().await;
+        viewer
     }
 
     pub async fn first_delimiter(&mut self) {
@@ -153,13 +153,13 @@ pub async fn report_when(
         if wanted(&report) {
             return report;
         }
-        assert!(start.elapsed() < PATIENCE, "waited in vain; at last it was {report}");
-        sleep(LOOK_AGAIN).await;
+        assert!(start.elapsed() < TIMEOUT, "waited in vain; at last it was {report}");
+        sleep(POLL_INTERVAL).await;
     }
 }
 
 /// Waits until a stream is in this state.
-pub async fn state_is<S: Server>(relay: &InProcess<S>, stream: &str, state: &str) {
+pub async fn wait_for_state<S: Server>(relay: &InProcess<S>, stream: &str, state: &str) {
     S::wait_for_state(relay.registry(), stream, state).await;
 }
 

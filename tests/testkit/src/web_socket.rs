@@ -19,7 +19,7 @@ const PONG: u8 = 10;
 
 /// One message of the server.
 #[derive(Debug, PartialEq)]
-pub enum Got {
+pub enum ServerMessage {
     Json(Value),
     Binary(Vec<u8>),
     Ping(Vec<u8>),
@@ -79,8 +79,8 @@ impl WebSocket {
         self.0.send(&frame).await;
     }
 
-    pub async fn next(&mut self) -> Got {
-        let Some(head) = self.0.exactly_or_end(2).await else { return Got::End };
+    pub async fn next(&mut self) -> ServerMessage {
+        let Some(head) = self.0.exactly_or_end(2).await else { return ServerMessage::End };
         assert_eq!(head[0] & 0xf0, 0x80, "whole messages, without reserved bits");
         let length = match head[1] {
             length @ 0..126 => u64::from(length),
@@ -91,30 +91,33 @@ impl WebSocket {
         assert!(head[0] & 0x08 == 0 || length <= 125, "control frames are short");
         let payload = self.0.exactly(usize::try_from(length).unwrap()).await;
         match head[0] & 0x0f {
-            TEXT => Got::Json(serde_json::from_slice(&payload).expect("texts are JSON")),
-            BINARY => Got::Binary(payload),
-            PING => Got::Ping(payload),
-            CLOSE => Got::Close(payload.get(..2).map_or(1005, |code| u16::from_be_bytes([code[0], code[1]]))),
+            TEXT => ServerMessage::Json(serde_json::from_slice(&payload).expect("texts are JSON")),
+            BINARY => ServerMessage::Binary(payload),
+            PING => ServerMessage::Ping(payload),
+            CLOSE => ServerMessage::Close(
+                payload.get(..2).map_or(1005, |code| u16::from_be_bytes([code[0], code[1]])),
+            ),
             other => panic!("opcode {other}"),
         }
     }
 
     /// The next message of which `wanted` makes something; others may come before.
-    pub async fn until<T>(&mut self, mut wanted: impl FnMut(&Got) -> Option<T>) -> T {
+    pub async fn until<T>(&mut self, mut wanted: impl FnMut(&ServerMessage) -> Option<T>) -> T {
         loop {
             let got = self.next().await;
             if let Some(found) = wanted(&got) {
                 return found;
             }
-            assert_ne!(got, Got::End, "the connection ended before");
+            assert_ne!(got, ServerMessage::End, "the connection ended before");
         }
     }
 
     /// The code of the close, and nothing behind it once it is answered.
     pub async fn closed(&mut self) -> u16 {
-        let code = self.until(|got| if let Got::Close(code) = got { Some(*code) } else { None }).await;
+        let code =
+            self.until(|got| if let ServerMessage::Close(code) = got { Some(*code) } else { None }).await;
         self.send(CLOSE, &[]).await;
-        assert_eq!(self.next().await, Got::End);
+        assert_eq!(self.next().await, ServerMessage::End);
         code
     }
 }

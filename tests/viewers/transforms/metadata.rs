@@ -8,7 +8,7 @@ use framecast::{
     imaging::lossless::{Orientation, orientation},
     media::frame::Frame,
 };
-use testkit::stream_client::{Viewing, push, report};
+use testkit::stream_client::{StreamViewer, push, report};
 
 use super::{
     photographs::{HELD, holds, pixels},
@@ -94,8 +94,8 @@ async fn a_stream_shows_pictures_without_metadata_and_counts_how_they_were_made(
     push(&relay, "door", HELD[5].1).await;
     let mut parts = Vec::new();
     for stream in ["door", "plain", "gray", "small"] {
-        let mut viewing = Viewing::join(relay.address(), &format!("/streams/{stream}")).await;
-        parts.push(viewing.part().await.jpeg);
+        let mut viewer = StreamViewer::join(relay.address(), &format!("/streams/{stream}")).await;
+        parts.push(viewer.part().await.jpeg);
     }
     assert!(parts.iter().all(|jpeg| !TOLD.iter().any(|word| holds(jpeg, word))));
     assert!(pixels(&parts[0]) == pixels(HELD[5].1), "the same pixels");

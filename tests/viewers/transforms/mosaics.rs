@@ -7,9 +7,9 @@ use framecast::imaging::{
 };
 use serde_json::Value;
 use testkit::{
-    raw_client::{Client, PATIENCE},
+    raw_client::{Client, TIMEOUT},
     stepped_camera::Camera,
-    stream_client::{Viewing, push, report, report_when, state_is},
+    stream_client::{StreamViewer, push, report, report_when, wait_for_state},
 };
 use tokio::time::timeout;
 
@@ -52,16 +52,16 @@ fn is(pixels: &Pixels, (x, y): (usize, usize), wanted: [u8; 3]) -> bool {
 }
 
 /// Watches until a picture is as wanted.
-async fn seen(viewing: &mut Viewing, wanted: impl Fn(&Pixels) -> bool) -> Pixels {
+async fn seen(viewer: &mut StreamViewer, wanted: impl Fn(&Pixels) -> bool) -> Pixels {
     let looking = async {
         loop {
-            let pixels = pixels(&viewing.part().await.jpeg);
+            let pixels = pixels(&viewer.part().await.jpeg);
             if wanted(&pixels) {
                 return pixels;
             }
         }
     };
-    timeout(PATIENCE, looking).await.expect("such a picture comes")
+    timeout(TIMEOUT, looking).await.expect("such a picture comes")
 }
 
 #[tokio::test]
@@ -70,8 +70,8 @@ async fn each_stream_has_its_place_and_the_last_row_stands_in_the_middle() {
     for (name, color) in [("a", RED), ("b", GREEN), ("c", BLUE)] {
         push(&relay, name, &solid(color, 1280, 720)).await;
     }
-    let mut viewing = Viewing::join(relay.address(), "/streams/wall").await;
-    let first = pixels(&viewing.part().await.jpeg);
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/wall").await;
+    let first = pixels(&viewer.part().await.jpeg);
     assert_eq!((first.width(), first.height()), (640, 360));
     for (place, color) in
         [(A, RED), (B, GREEN), (C, BLUE), ((4, 4), RED), ((635, 175), GREEN), ((165, 355), BLUE)]
@@ -82,7 +82,7 @@ async fn each_stream_has_its_place_and_the_last_row_stands_in_the_middle() {
         assert_colour(&first, corner, [0; 3], "beside the last row");
     }
     push(&relay, "b", &solid(YELLOW, 1280, 720)).await;
-    let second = seen(&mut viewing, |pixels| is(pixels, B, YELLOW)).await;
+    let second = seen(&mut viewer, |pixels| is(pixels, B, YELLOW)).await;
     assert_colour(&second, A, RED, "it is as it was");
 }
 
@@ -92,13 +92,13 @@ async fn pictures_are_letterboxed_turned_upright_and_may_change_their_size() {
     push(&relay, "a", &solid(RED, 400, 400)).await;
     push(&relay, "b", &solid(GREEN, 1280, 720)).await;
     push(&relay, "c", &solid(BLUE, 320, 180)).await;
-    let mut viewing = Viewing::join(relay.address(), "/streams/wall").await;
-    let square = pixels(&viewing.part().await.jpeg);
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/wall").await;
+    let square = pixels(&viewer.part().await.jpeg);
     assert_colour(&square, A, RED, "180 pixels wide in the middle");
     assert_colour(&square, (30, 90), [0; 3], "black beside it");
     assert_colour(&square, (290, 90), [0; 3], "black beside it");
     push(&relay, "a", &solid(WHITE, 64, 36)).await;
-    let wide = seen(&mut viewing, |pixels| is(pixels, A, WHITE)).await;
+    let wide = seen(&mut viewer, |pixels| is(pixels, A, WHITE)).await;
     assert_colour(&wide, (8, 90), WHITE, "to its sides");
     push(&relay, "a", EXIF_6).await;
     push(&relay, "b", PLAIN).await;
@@ -109,11 +109,11 @@ async fn pictures_are_letterboxed_turned_upright_and_may_change_their_size() {
         let apart = |(x, y)| on(x, y).iter().zip(on(x + 240, y)).map(|(a, b)| a.abs_diff(b)).sum::<u32>();
         all.map(apart).sum::<u32>() / (220 * 160)
     };
-    let same = seen(&mut viewing, |pixels| !is(pixels, (280, 90), WHITE) && apart(pixels) < 24).await;
+    let same = seen(&mut viewer, |pixels| !is(pixels, (280, 90), WHITE) && apart(pixels) < 24).await;
     assert!((90..310).any(|x| !is(&same, (x, 90), at(&same, 90, 90))), "a scene, whichever way it is stored");
     push(&relay, "a", GRAY).await;
     let colourless = |[r, g, b]: [u8; 3]| r.abs_diff(g) < 8 && b.abs_diff(g) < 8;
-    let gray = seen(&mut viewing, |pixels| (90..310).all(|x| colourless(at(pixels, x, 90)))).await;
+    let gray = seen(&mut viewer, |pixels| (90..310).all(|x| colourless(at(pixels, x, 90)))).await;
     assert!((330..550).any(|x| !colourless(at(&gray, x, 90))), "its neighbour keeps its colours");
 }
 
@@ -125,10 +125,10 @@ async fn a_tile_whose_stream_dies_keeps_its_picture_dimmed_and_one_that_had_none
          c: {{source: {{type: pattern, fps: 1}}}}}}",
         camera.source()
     ));
-    let mut viewing = Viewing::join(relay.address(), "/streams/wall").await;
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/wall").await;
     let mut line = camera.accept().await;
     line.show(&solid(WHITE, 320, 180)).await;
-    let live = seen(&mut viewing, |pixels| is(pixels, A, WHITE)).await;
+    let live = seen(&mut viewer, |pixels| is(pixels, A, WHITE)).await;
     let amber = |pixels: &Pixels, (left, top): (usize, usize)| {
         let warm = |[r, g, b]: [u8; 3]| r > 150 && r.saturating_sub(g) > 25 && g > b;
         let all = (8..312).flat_map(|x| (8..172).map(move |y| (x, y)));
@@ -137,12 +137,12 @@ async fn a_tile_whose_stream_dies_keeps_its_picture_dimmed_and_one_that_had_none
     assert!(amber(&live, (320, 0)) > 30, "the card's bar beside what is away");
     assert_eq!(amber(&live, (0, 0)), 0, "nothing to say about a live one");
     drop(line);
-    let stale = seen(&mut viewing, |pixels| at(pixels, 40, 40)[0] < 120).await;
+    let stale = seen(&mut viewer, |pixels| at(pixels, 40, 40)[0] < 120).await;
     assert!(at(&stale, 40, 40)[0] > 50, "dimmed, not black");
     assert!(amber(&stale, (0, 0)) > 30, "since when");
     let mut line = camera.accept().await;
     line.show(&solid(GREEN, 320, 180)).await;
-    let back = seen(&mut viewing, |pixels| is(pixels, A, GREEN)).await;
+    let back = seen(&mut viewer, |pixels| is(pixels, A, GREEN)).await;
     assert_eq!(amber(&back, (0, 0)), 0);
 }
 
@@ -157,18 +157,18 @@ async fn its_streams_run_while_somebody_watches_and_nothing_is_drawn_without_a_c
     camera.assert_nobody_waits().await;
     push(&relay, "b", &solid(BLUE, 320, 180)).await;
     for _ in 0..2 {
-        let mut viewing = Viewing::join(relay.address(), "/streams/wall").await;
+        let mut viewer = StreamViewer::join(relay.address(), "/streams/wall").await;
         let mut line = camera.accept().await;
         line.show(&solid(RED, 320, 180)).await;
-        seen(&mut viewing, |pixels| is(pixels, A, RED) && is(pixels, C, BLUE)).await;
+        seen(&mut viewer, |pixels| is(pixels, A, RED) && is(pixels, C, BLUE)).await;
         let drawn = report(&relay, "wall").await["frames_in"].clone();
-        let still = viewing.part().await.jpeg;
-        assert_eq!(viewing.part().await.jpeg, still, "shown again");
+        let still = viewer.part().await.jpeg;
+        assert_eq!(viewer.part().await.jpeg, still, "shown again");
         assert_eq!(report(&relay, "wall").await["frames_in"], drawn, "and not drawn again");
         assert_eq!(report(&relay, "a").await["viewers"], 0, "a mosaic is no viewer");
-        drop(viewing);
+        drop(viewer);
         line.closed().await;
-        state_is(&relay, "a", "idle").await;
+        wait_for_state(&relay, "a", "idle").await;
     }
 }
 
@@ -181,13 +181,13 @@ async fn a_picture_that_cannot_be_decoded_is_counted_and_the_others_are_shown() 
         camera.source()
     ));
     push(&relay, "b", &solid(GREEN, 320, 180)).await;
-    let mut viewing = Viewing::join(relay.address(), "/streams/wall").await;
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/wall").await;
     let mut line = camera.accept().await;
     line.show(&without_tables(RED, 320, 180)).await;
-    seen(&mut viewing, |pixels| is(pixels, B, GREEN)).await;
+    seen(&mut viewer, |pixels| is(pixels, B, GREEN)).await;
     report_when(&relay, "wall", |report| report["dropped"]["invalid"] == 1).await;
     line.show(&solid(RED, 320, 180)).await;
-    seen(&mut viewing, |pixels| is(pixels, A, RED)).await;
+    seen(&mut viewer, |pixels| is(pixels, A, RED)).await;
 }
 
 #[tokio::test]
@@ -224,8 +224,8 @@ async fn all_streams_are_in_one_picture_without_being_asked_for() {
 async fn damaged_pictures_cost_a_mosaic_nothing_but_their_own_tile() {
     let relay = three_pushed();
     push(&relay, "b", &solid(GREEN, 1280, 720)).await;
-    let mut viewing = Viewing::join(relay.address(), "/streams/wall").await;
-    viewing.part().await;
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/wall").await;
+    viewer.part().await;
     let mut random = 1_u32;
     let mut next = |below: usize| {
         random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -242,5 +242,5 @@ async fn damaged_pictures_cost_a_mosaic_nothing_but_their_own_tile() {
         assert!(answer.head.status < 500, "picture {number}: {}", String::from_utf8_lossy(&answer.body));
     }
     push(&relay, "a", &solid(RED, 1280, 720)).await;
-    seen(&mut viewing, |pixels| is(pixels, A, RED) && is(pixels, B, GREEN)).await;
+    seen(&mut viewer, |pixels| is(pixels, A, RED) && is(pixels, B, GREEN)).await;
 }

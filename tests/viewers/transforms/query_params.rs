@@ -9,9 +9,9 @@ use framecast::{
 };
 use serde_json::Value;
 use testkit::{
-    raw_client::{Answer, Client, PATIENCE},
+    raw_client::{Answer, Client, TIMEOUT},
     stepped_camera::Camera,
-    stream_client::{Viewing, push, report, report_when, state_is},
+    stream_client::{StreamViewer, push, report, report_when, wait_for_state},
 };
 use tokio::time::timeout;
 
@@ -31,12 +31,12 @@ fn size(pixels: &Pixels) -> (u16, u16) {
 async fn door() -> TestRelay {
     let relay = TestRelay::start(DOOR);
     push(&relay, "door", PLAIN).await;
-    state_is(&relay, "door", "live").await;
+    wait_for_state(&relay, "door", "live").await;
     relay
 }
 
 async fn first_of(relay: &TestRelay, target: &str) -> Pixels {
-    pixels(&Viewing::join(relay.address(), target).await.part().await.jpeg)
+    pixels(&StreamViewer::join(relay.address(), target).await.part().await.jpeg)
 }
 
 fn renditions(report: &Value) -> Vec<(String, u64)> {
@@ -107,7 +107,7 @@ async fn pictures_are_shrunk_turned_and_grayed_and_the_streams_own_stay_as_they_
         }
     }
     assert_eq!(
-        Viewing::join(relay.address(), "/streams/door").await.part().await.jpeg,
+        StreamViewer::join(relay.address(), "/streams/door").await.part().await.jpeg,
         PLAIN,
         "the very bytes"
     );
@@ -136,8 +136,8 @@ fn blurred(pixels: &Pixels) -> Pixels {
 async fn nothing_becomes_larger_and_what_needs_no_change_is_the_very_bytes() {
     let relay = door().await;
     for query in ["width=4000", "width=320&height=240", "height=8192", "rotate=0", "fps=30"] {
-        let mut viewing = Viewing::join(relay.address(), &format!("/streams/door?{query}")).await;
-        assert_eq!(viewing.part().await.jpeg, PLAIN, "{query}");
+        let mut viewer = StreamViewer::join(relay.address(), &format!("/streams/door?{query}")).await;
+        assert_eq!(viewer.part().await.jpeg, PLAIN, "{query}");
         let snapshot = Client::get(relay.address(), &format!("/door.jpg?{query}")).await;
         assert_eq!(snapshot.body, PLAIN, "{query}");
     }
@@ -148,7 +148,7 @@ async fn quality_makes_pictures_smaller_or_larger() {
     let relay = door().await;
     let bytes = async |quality: u32| {
         let target = format!("/streams/door?quality={quality}");
-        Viewing::join(relay.address(), &target).await.part().await.jpeg.len()
+        StreamViewer::join(relay.address(), &target).await.part().await.jpeg.len()
     };
     let (low, middle, high) = (bytes(10).await, bytes(50).await, bytes(95).await);
     assert!(low < middle && middle < high, "{low} {middle} {high}");
@@ -185,13 +185,13 @@ async fn viewers_who_ask_the_same_cost_one_encode() {
     for n in 0..20 {
         // The last of them is wrong: an empty rate.
         let query = queries[n % 2];
-        viewings.push(Viewing::join(relay.address(), &format!("/streams/door?{query}")).await);
+        viewings.push(StreamViewer::join(relay.address(), &format!("/streams/door?{query}")).await);
     }
     let refused = Client::get(relay.address(), &format!("/streams/door?{}", queries[2])).await;
     assert_eq!(refused.head.status, 400);
     let first = viewings[0].part().await.jpeg;
-    for viewing in &mut viewings[1..] {
-        assert_eq!(viewing.part().await.jpeg, first, "one picture for all");
+    for viewer in &mut viewings[1..] {
+        assert_eq!(viewer.part().await.jpeg, first, "one picture for all");
     }
     let report = report(&relay, "door").await;
     assert_eq!(renditions(&report), [("width=160&quality=60".to_owned(), 20)]);
@@ -199,8 +199,8 @@ async fn viewers_who_ask_the_same_cost_one_encode() {
     assert_eq!(report["renditions"][0]["size"]["width"], 160);
     assert_eq!(report["viewers"], 20, "they are viewers of the stream");
     push(&relay, "door", super::scene::COLOURED[2].1).await;
-    for viewing in &mut viewings {
-        viewing.after(&first).await;
+    for viewer in &mut viewings {
+        viewer.after(&first).await;
     }
     let report = report_when(&relay, "door", |report| report["renditions"][0]["made"]["encoded"] == 2).await;
     assert_eq!(report["frames_out"], 0, "none had the stream itself: {report}");
@@ -212,19 +212,19 @@ async fn a_rendition_goes_after_its_last_viewer_and_the_source_runs_while_there_
     let relay = TestRelay::start(&format!("streams: {{door: {{linger: 0s, source: {}}}}}", camera.source()));
     camera.assert_nobody_waits().await;
     for _ in 0..2 {
-        let mut viewing = Viewing::join(relay.address(), "/streams/door?width=160").await;
+        let mut viewer = StreamViewer::join(relay.address(), "/streams/door?width=160").await;
         let mut line = camera.accept().await;
         line.show(PLAIN).await;
-        assert_eq!(size(&pixels(&viewing.part().await.jpeg)), (160, 120));
-        let other = Viewing::join(relay.address(), "/streams/door?width=160").await;
+        assert_eq!(size(&pixels(&viewer.part().await.jpeg)), (160, 120));
+        let other = StreamViewer::join(relay.address(), "/streams/door?width=160").await;
         report_when(&relay, "door", |report| report["renditions"][0]["viewers"] == 2).await;
-        drop(viewing);
+        drop(viewer);
         report_when(&relay, "door", |report| report["renditions"][0]["viewers"] == 1).await;
         drop(other);
         line.closed().await;
         let report = report_when(&relay, "door", |r| r["renditions"] == Value::Array(Vec::new())).await;
         assert_eq!(report["viewers"], 0);
-        state_is(&relay, "door", "idle").await;
+        wait_for_state(&relay, "door", "idle").await;
     }
     camera.assert_nobody_waits().await;
 }
@@ -240,8 +240,8 @@ async fn there_are_only_so_many_and_one_more_is_refused_and_counted() {
         let detail = answer.json()["detail"].as_str().unwrap().to_owned();
         assert!(detail.contains("limits.max_renditions"), "{detail}");
     };
-    let first = Viewing::join(relay.address(), "/streams/door?width=160").await;
-    let _same = Viewing::join(relay.address(), "/streams/door?width=160").await;
+    let first = StreamViewer::join(relay.address(), "/streams/door?width=160").await;
+    let _same = StreamViewer::join(relay.address(), "/streams/door?width=160").await;
     refused("/streams/door?width=80").await;
     let all = Client::get(relay.address(), "/api/streams").await.json();
     assert_eq!(all["renditions"], serde_json::json!({"running": 1, "most": 1, "refused": 1}));
@@ -256,14 +256,14 @@ async fn there_are_only_so_many_and_one_more_is_refused_and_counted() {
     assert_eq!(Client::get(relay.address(), "/door.jpg?width=80").await.head.status, 200);
     drop((first, _same));
     report_when(&relay, "door", |report| report["renditions"] == Value::Array(Vec::new())).await;
-    Viewing::join(relay.address(), "/streams/door?width=80").await;
+    StreamViewer::join(relay.address(), "/streams/door?width=80").await;
 }
 
 #[tokio::test]
 async fn viewers_of_renditions_count_in_the_limits_of_their_stream() {
     let relay = TestRelay::start(&format!("limits: {{max_viewers_per_stream: 1}}\n{DOOR}"));
     push(&relay, "door", PLAIN).await;
-    let first = Viewing::join(relay.address(), "/streams/door?width=160").await;
+    let first = StreamViewer::join(relay.address(), "/streams/door?width=160").await;
     for target in ["/streams/door", "/streams/door?width=160", "/streams/door?width=80"] {
         let answer = Client::get(relay.address(), target).await;
         assert_eq!(answer.head.status, 503, "{target}");
@@ -271,14 +271,14 @@ async fn viewers_of_renditions_count_in_the_limits_of_their_stream() {
     }
     drop(first);
     report_when(&relay, "door", |report| report["viewers"] == 0).await;
-    Viewing::join(relay.address(), "/streams/door").await;
+    StreamViewer::join(relay.address(), "/streams/door").await;
 }
 
 #[tokio::test]
 async fn a_stream_is_thinned_to_the_rate_asked_for() {
     let relay = TestRelay::start("streams: {bars: {source: {type: pattern, size: 64x48, fps: 50}}}");
-    let mut fast = Viewing::join(relay.address(), "/streams/bars").await;
-    let mut slow = Viewing::join(relay.address(), "/streams/bars?fps=5").await;
+    let mut fast = StreamViewer::join(relay.address(), "/streams/bars").await;
+    let mut slow = StreamViewer::join(relay.address(), "/streams/bars?fps=5").await;
     for _ in 0..6 {
         slow.part().await;
     }
@@ -294,10 +294,10 @@ async fn a_stream_is_thinned_to_the_rate_asked_for() {
 #[tokio::test]
 async fn a_rendition_ends_with_the_relay_in_the_same_way_as_its_stream() {
     let mut relay = door().await;
-    let mut viewing = Viewing::join(relay.address(), "/streams/door?width=160").await;
-    viewing.part().await;
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/door?width=160").await;
+    viewer.part().await;
     relay.begin_stop();
-    let rest = timeout(PATIENCE, viewing.body.rest()).await.expect("it ends");
+    let rest = timeout(TIMEOUT, viewer.body.rest()).await.expect("it ends");
     let text = String::from_utf8_lossy(&rest);
     assert!(text.ends_with("--boundarydonotcross--\r\n"), "the closing delimiter: {} bytes", rest.len());
 }
@@ -308,8 +308,8 @@ async fn a_placeholder_is_shown_to_viewers_of_a_rendition_too() {
     let relay = TestRelay::start(&format!(
         "streams: {{door: {{source: {{type: mjpeg, url: \"http://{address}/\"}}}}}}"
     ));
-    let mut viewing = Viewing::join(relay.address(), "/streams/door?width=160").await;
-    let card = Frame::from_jpeg(Bytes::from(viewing.part().await.jpeg)).unwrap();
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/door?width=160").await;
+    let card = Frame::from_jpeg(Bytes::from(viewer.part().await.jpeg)).unwrap();
     assert!(card.width() > 0);
     let snapshot = Client::get(relay.address(), "/door.jpg?width=160").await;
     assert_eq!(snapshot.head.status, 503, "a snapshot is never a placeholder");
@@ -352,8 +352,8 @@ async fn colours_stay_what_they_are() {
 #[tokio::test]
 async fn turning_and_graying_alone_lose_nothing() {
     let relay = door().await;
-    let mut viewing = Viewing::join(relay.address(), "/streams/door?rotate=90&gray=1&width=4000").await;
-    let turned = pixels(&viewing.part().await.jpeg);
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/door?rotate=90&gray=1&width=4000").await;
+    let turned = pixels(&viewer.part().await.jpeg);
     assert_eq!(size(&turned), (240, 320));
     let report = report(&relay, "door").await;
     assert_eq!(report["renditions"][0]["made"]["lossless"], 1, "{report}");

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use framecast::media::frame::Frame;
 use testkit::{
     stepped_camera::Camera,
-    stream_client::{Viewing, push, report, report_when, state_is},
+    stream_client::{StreamViewer, push, report, report_when, wait_for_state},
 };
 
 use super::scene::{COLOURED, GRAY, PLAIN};
@@ -16,10 +16,10 @@ async fn a_rendition_without_transforms_is_the_very_bytes() {
         "streams: {copy: {source: {type: rendition, of: door}}, door: {source: {type: push, token: none}}}",
     );
     push(&relay, "door", PLAIN).await;
-    let mut viewing = Viewing::join(relay.address(), "/streams/copy").await;
-    assert_eq!(viewing.part().await.jpeg, PLAIN);
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/copy").await;
+    assert_eq!(viewer.part().await.jpeg, PLAIN);
     push(&relay, "door", COLOURED[2].1).await;
-    viewing.until(COLOURED[2].1).await;
+    viewer.until(COLOURED[2].1).await;
 }
 
 #[tokio::test]
@@ -31,10 +31,10 @@ async fn a_rendition_is_scaled_and_so_is_one_of_it() {
   door: {source: {type: push, token: none}}",
     );
     push(&relay, "door", PLAIN).await;
-    let mut small = Viewing::join(relay.address(), "/streams/small").await;
-    let mut tiny = Viewing::join(relay.address(), "/streams/tiny").await;
-    for (viewing, size, components) in [(&mut small, (160, 120), 3), (&mut tiny, (40, 30), 1)] {
-        let frame = Frame::from_jpeg(Bytes::from(viewing.part().await.jpeg)).unwrap();
+    let mut small = StreamViewer::join(relay.address(), "/streams/small").await;
+    let mut tiny = StreamViewer::join(relay.address(), "/streams/tiny").await;
+    for (viewer, size, components) in [(&mut small, (160, 120), 3), (&mut tiny, (40, 30), 1)] {
+        let frame = Frame::from_jpeg(Bytes::from(viewer.part().await.jpeg)).unwrap();
         assert_eq!((frame.width(), frame.height()), size);
         assert_eq!(frame.info().components, components);
     }
@@ -53,16 +53,16 @@ async fn an_origin_runs_while_somebody_watches_its_rendition() {
     assert_eq!(report(&relay, "door").await["state"], "idle");
     camera.assert_nobody_waits().await;
     for _ in 0..2 {
-        let mut viewing = Viewing::join(relay.address(), "/streams/small").await;
+        let mut viewer = StreamViewer::join(relay.address(), "/streams/small").await;
         let mut line = camera.accept().await;
         line.show(PLAIN).await;
-        let frame = Frame::from_jpeg(Bytes::from(viewing.part().await.jpeg)).unwrap();
+        let frame = Frame::from_jpeg(Bytes::from(viewer.part().await.jpeg)).unwrap();
         assert_eq!((frame.width(), frame.height()), (100, 75));
-        state_is(&relay, "small", "live").await;
+        wait_for_state(&relay, "small", "live").await;
         assert_eq!(report(&relay, "door").await["viewers"], 0, "a rendition is no viewer");
-        drop(viewing);
+        drop(viewer);
         line.closed().await;
-        state_is(&relay, "door", "idle").await;
+        wait_for_state(&relay, "door", "idle").await;
     }
 }
 
@@ -78,16 +78,16 @@ async fn twenty_viewers_of_a_rendition_cost_one_encode_a_frame() {
     push(&relay, "door", pictures.next().unwrap()).await;
     let mut viewers = Vec::new();
     for _ in 0..20 {
-        let mut viewing = Viewing::join(relay.address(), "/streams/small").await;
-        let first = viewing.part().await.jpeg;
-        viewers.push((viewing, first));
+        let mut viewer = StreamViewer::join(relay.address(), "/streams/small").await;
+        let first = viewer.part().await.jpeg;
+        viewers.push((viewer, first));
     }
     let mut shown = 1;
     for picture in pictures {
         push(&relay, "door", picture).await;
         shown += 1;
-        for (viewing, seen) in &mut viewers {
-            *seen = viewing.after(seen).await.jpeg;
+        for (viewer, seen) in &mut viewers {
+            *seen = viewer.after(seen).await.jpeg;
         }
         assert!(viewers.iter().all(|(_, seen)| *seen == viewers[0].1), "all see the same");
     }
@@ -103,8 +103,8 @@ async fn a_cameras_own_transforms_stand_before_its_bus() {
     let relay =
         TestRelay::start("streams: {door: {source: {type: push, token: none}, transform: [{rotate: 90}]}}");
     push(&relay, "door", PLAIN).await;
-    let mut viewing = Viewing::join(relay.address(), "/streams/door").await;
-    let frame = Frame::from_jpeg(Bytes::from(viewing.part().await.jpeg)).unwrap();
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/door").await;
+    let frame = Frame::from_jpeg(Bytes::from(viewer.part().await.jpeg)).unwrap();
     assert_eq!((frame.width(), frame.height()), (240, 320));
 }
 
@@ -119,7 +119,7 @@ async fn a_picture_that_cannot_be_transformed_is_counted_and_the_next_is_shown()
     push(&relay, "door", narrow.jpeg()).await;
     report_when(&relay, "door", |report| report["dropped"]["invalid"] == 1).await;
     push(&relay, "door", PLAIN).await;
-    let mut viewing = Viewing::join(relay.address(), "/streams/door").await;
-    let frame = Frame::from_jpeg(Bytes::from(viewing.part().await.jpeg)).unwrap();
+    let mut viewer = StreamViewer::join(relay.address(), "/streams/door").await;
+    let frame = Frame::from_jpeg(Bytes::from(viewer.part().await.jpeg)).unwrap();
     assert_eq!((frame.width(), frame.height()), (9, 9));
 }

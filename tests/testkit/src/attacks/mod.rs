@@ -57,7 +57,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 const REFUSED_PAUSE: Duration = Duration::from_millis(100);
 
 /// Interval at which an attacker that reads nothing checks its connection.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Bytes of an unfinished picture, just below the default `limits.max_frame_bytes`.
 const UPLOAD_BYTES: usize = 7_900_000;
@@ -105,13 +105,13 @@ pub const ATTACKS: &[Attack] = &[
 ];
 
 /// Files that are made once.
-pub struct Arsenal {
+pub struct AttackFiles {
     png: Vec<u8>,
     progressive: Vec<u8>,
     cmyk: Vec<u8>,
 }
 
-impl Arsenal {
+impl AttackFiles {
     /// Makes the files that the attack needs, which takes a moment of CPU.
     pub fn made_for(name: &str) -> io::Result<Arc<Self>> {
         let is_needed = |by: &str| name == by || name == "mix";
@@ -130,7 +130,7 @@ impl Arsenal {
 pub async fn run(
     name: &str,
     target: &Target,
-    arsenal: Arc<Arsenal>,
+    arsenal: Arc<AttackFiles>,
     length: Duration,
     seed: u64,
 ) -> io::Result<()> {
@@ -140,24 +140,28 @@ pub async fn run(
         floods::run(kind.1, target, length).await;
         return Ok(());
     }
-    let rows: &[(u32, Unit)] = match name {
-        "empty-data" => &[(1, Unit::EmptyData)],
-        "answers-http2" => &[(16, Unit::AnswersHttp2)],
-        "answers-http1" => &[(200, Unit::AnswersHttp1)],
-        "requests-ahead" => &[(50, Unit::RequestsAhead)],
-        "png" => &[(4, Unit::PushPng)],
-        "progressive" => &[(2, Unit::PushProgressive), (5, Unit::WatchInbox)],
-        "cmyk" => &[(2, Unit::PushCmyk), (5, Unit::WatchInbox)],
-        "passwords-one" => &[(20, Unit::PasswordFromOne)],
-        "passwords-many" => &[(20, Unit::PasswordFromMany)],
-        "uploads" => &[(60, Unit::Upload)],
-        "points" => &[(300, Unit::Points)],
-        "texts" => &[(3, Unit::WatchText)],
-        "viewers" => &[(64, Unit::ViewersHttp2), (200, Unit::ViewerHttp1)],
-        "renditions" => &[(200, Unit::Rendition)],
-        "sockets" => &[(100, Unit::Socket)],
-        "idle" => &[(MOST_CONNECTIONS - 1000, Unit::Idle), (500, Unit::IdleTls), (500, Unit::HalfAHead)],
-        "mix" => &[(MIXED, Unit::Mixed)],
+    let rows: &[(u32, AttackAction)] = match name {
+        "empty-data" => &[(1, AttackAction::EmptyData)],
+        "answers-http2" => &[(16, AttackAction::AnswersHttp2)],
+        "answers-http1" => &[(200, AttackAction::AnswersHttp1)],
+        "requests-ahead" => &[(50, AttackAction::RequestsAhead)],
+        "png" => &[(4, AttackAction::PushPng)],
+        "progressive" => &[(2, AttackAction::PushProgressive), (5, AttackAction::WatchInbox)],
+        "cmyk" => &[(2, AttackAction::PushCmyk), (5, AttackAction::WatchInbox)],
+        "passwords-one" => &[(20, AttackAction::PasswordFromOne)],
+        "passwords-many" => &[(20, AttackAction::PasswordFromMany)],
+        "uploads" => &[(60, AttackAction::Upload)],
+        "points" => &[(300, AttackAction::Points)],
+        "texts" => &[(3, AttackAction::WatchText)],
+        "viewers" => &[(64, AttackAction::ViewersHttp2), (200, AttackAction::ViewerHttp1)],
+        "renditions" => &[(200, AttackAction::Rendition)],
+        "sockets" => &[(100, AttackAction::Socket)],
+        "idle" => &[
+            (MOST_CONNECTIONS - 1000, AttackAction::Idle),
+            (500, AttackAction::IdleTls),
+            (500, AttackAction::HalfAHead),
+        ],
+        "mix" => &[(MIXED, AttackAction::Mixed)],
         _ => return Err(unknown(name)),
     };
     let mut rng = Rng::with_seed(seed);
@@ -166,7 +170,7 @@ pub async fn run(
         for number in 0..*count {
             let attacker =
                 Attacker { number, target: target.clone(), arsenal: arsenal.clone(), rng: rng.fork() };
-            attackers.spawn(timeout_at(deadline, attacker.go_on(*unit)));
+            attackers.spawn(timeout_at(deadline, attacker.run_forever(*unit)));
         }
     }
     while attackers.join_next().await.is_some() {}
@@ -179,7 +183,7 @@ fn unknown(name: &str) -> io::Error {
 
 /// The action of one attacker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unit {
+enum AttackAction {
     EmptyData,
     AnswersHttp2,
     AnswersHttp1,
@@ -205,48 +209,48 @@ enum Unit {
 }
 
 /// The actions of the mix. Those of little effort are listed more than once.
-const MIX: [Unit; 25] = [
-    Unit::EmptyData,
-    Unit::AnswersHttp2,
-    Unit::AnswersHttp1,
-    Unit::RequestsAhead,
-    Unit::PushPng,
-    Unit::PushProgressive,
-    Unit::PushCmyk,
-    Unit::WatchInbox,
-    Unit::PasswordFromOne,
-    Unit::PasswordFromMany,
-    Unit::Upload,
-    Unit::Upload,
-    Unit::Points,
-    Unit::Points,
-    Unit::WatchText,
-    Unit::ViewersHttp2,
-    Unit::ViewerHttp1,
-    Unit::Rendition,
-    Unit::Rendition,
-    Unit::Socket,
-    Unit::Idle,
-    Unit::IdleTls,
-    Unit::HalfAHead,
-    Unit::Flood,
-    Unit::Flood,
+const MIX: [AttackAction; 25] = [
+    AttackAction::EmptyData,
+    AttackAction::AnswersHttp2,
+    AttackAction::AnswersHttp1,
+    AttackAction::RequestsAhead,
+    AttackAction::PushPng,
+    AttackAction::PushProgressive,
+    AttackAction::PushCmyk,
+    AttackAction::WatchInbox,
+    AttackAction::PasswordFromOne,
+    AttackAction::PasswordFromMany,
+    AttackAction::Upload,
+    AttackAction::Upload,
+    AttackAction::Points,
+    AttackAction::Points,
+    AttackAction::WatchText,
+    AttackAction::ViewersHttp2,
+    AttackAction::ViewerHttp1,
+    AttackAction::Rendition,
+    AttackAction::Rendition,
+    AttackAction::Socket,
+    AttackAction::Idle,
+    AttackAction::IdleTls,
+    AttackAction::HalfAHead,
+    AttackAction::Flood,
+    AttackAction::Flood,
 ];
 
 struct Attacker {
     number: u32,
     target: Target,
-    arsenal: Arc<Arsenal>,
+    arsenal: Arc<AttackFiles>,
     rng: Rng,
 }
 
 impl Attacker {
     /// Repeats one action forever.
-    async fn go_on(mut self, unit: Unit) {
+    async fn run_forever(mut self, unit: AttackAction) {
         loop {
             // The relay has refused, or has ended.
             let _refused = match unit {
-                Unit::Mixed => {
+                AttackAction::Mixed => {
                     let unit = MIX[self.rng.usize(..MIX.len())];
                     let turn = Duration::from_millis(self.rng.u64(TURN));
                     timeout(turn, self.once(unit)).await.unwrap_or(Ok(()))
@@ -258,57 +262,61 @@ impl Attacker {
     }
 
     /// Boxed, since `Mixed` calls it recursively.
-    fn once(&mut self, unit: Unit) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send + '_>> {
+    fn once(&mut self, unit: AttackAction) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send + '_>> {
         Box::pin(async move {
             match unit {
-                Unit::EmptyData => self.empty_data().await,
-                Unit::AnswersHttp2 => self.answers_http2().await,
-                Unit::AnswersHttp1 => {
+                AttackAction::EmptyData => self.empty_data().await,
+                AttackAction::AnswersHttp2 => self.answers_http2().await,
+                AttackAction::AnswersHttp1 => {
                     self.ask_without_reading(&request("/api/openapi.json").repeat(250)).await
                 }
-                Unit::RequestsAhead => {
+                AttackAction::RequestsAhead => {
                     let short = b"GET /api/openapi.json HTTP/1.1\r\nHost:a\r\n\r\n";
                     self.ask_without_reading(&short.repeat(2500)).await
                 }
-                Unit::PushPng => self.push("image/png", |arsenal| &arsenal.png).await,
-                Unit::PushProgressive => self.push("image/jpeg", |arsenal| &arsenal.progressive).await,
-                Unit::PushCmyk => self.push("image/jpeg", |arsenal| &arsenal.cmyk).await,
-                Unit::WatchInbox => {
+                AttackAction::PushPng => self.push("image/png", |arsenal| &arsenal.png).await,
+                AttackAction::PushProgressive => {
+                    self.push("image/jpeg", |arsenal| &arsenal.progressive).await
+                }
+                AttackAction::PushCmyk => self.push("image/jpeg", |arsenal| &arsenal.cmyk).await,
+                AttackAction::WatchInbox => {
                     let width = 160 * (1 + self.number % 5);
                     self.watch(&format!("/streams/inbox?width={width}")).await
                 }
-                Unit::PasswordFromOne => self.password(LOCALHOST).await,
-                Unit::PasswordFromMany => {
-                    let from = self.stranger();
+                AttackAction::PasswordFromOne => self.password(LOCALHOST).await,
+                AttackAction::PasswordFromMany => {
+                    let from = self.random_address();
                     self.password(from).await
                 }
-                Unit::Upload => self.upload().await,
-                Unit::Points => self.points().await,
-                Unit::WatchText => self.watch(&format!("/streams/text{}", 1 + self.number % 3)).await,
-                Unit::ViewersHttp2 => self.viewers_http2().await,
-                Unit::ViewerHttp1 => self.ask_and_hold(&request("/streams/camera")).await,
-                Unit::Rendition => self.rendition().await,
-                Unit::Socket => self.socket().await,
-                Unit::Idle => {
-                    let from = self.stranger();
+                AttackAction::Upload => self.upload().await,
+                AttackAction::Points => self.points().await,
+                AttackAction::WatchText => self.watch(&format!("/streams/text{}", 1 + self.number % 3)).await,
+                AttackAction::ViewersHttp2 => self.viewers_http2().await,
+                AttackAction::ViewerHttp1 => self.ask_and_hold(&request("/streams/camera")).await,
+                AttackAction::Rendition => self.rendition().await,
+                AttackAction::Socket => self.socket().await,
+                AttackAction::Idle => {
+                    let from = self.random_address();
                     let socket = self.target.tcp(from).await?;
                     discard(socket).await;
                     Ok(())
                 }
-                Unit::IdleTls => self.ask_and_hold(b"").await,
-                Unit::HalfAHead => self.ask_and_hold(b"GET /streams/camera HTTP/1.1\r\nHost: loc").await,
-                Unit::Flood => {
+                AttackAction::IdleTls => self.ask_and_hold(b"").await,
+                AttackAction::HalfAHead => {
+                    self.ask_and_hold(b"GET /streams/camera HTTP/1.1\r\nHost: loc").await
+                }
+                AttackAction::Flood => {
                     let kind = KINDS[self.rng.usize(..KINDS.len())].1;
                     let (with_payload, is_read) = (self.rng.bool(), self.rng.bool());
                     floods::flood(&self.target, kind, with_payload, is_read).await
                 }
-                Unit::Mixed => Ok(()),
+                AttackAction::Mixed => Ok(()),
             }
         })
     }
 
     /// Returns an address of the loopback network that few others have.
-    fn stranger(&mut self) -> Ipv4Addr {
+    fn random_address(&mut self) -> Ipv4Addr {
         Ipv4Addr::new(127, self.rng.u8(1..), self.rng.u8(..), self.rng.u8(1..255))
     }
 
@@ -336,13 +344,13 @@ impl Attacker {
         io.write_all(requests).await?;
         loop {
             io.flush().await?;
-            sleep(LOOK_AGAIN).await;
+            sleep(POLL_INTERVAL).await;
             // An empty line before a request is ignored; an error means that the connection has ended.
             io.write_all(b"\r\n").await?;
         }
     }
 
-    async fn push(&mut self, kind: &str, picture: impl Fn(&Arsenal) -> &Vec<u8>) -> io::Result<()> {
+    async fn push(&mut self, kind: &str, picture: impl Fn(&AttackFiles) -> &Vec<u8>) -> io::Result<()> {
         let mut io = self.target.http1(LOCALHOST).await?;
         let stream = if self.number % 4 == 3 { "outbox" } else { "inbox" };
         let picture = picture(&self.arsenal);
@@ -372,7 +380,7 @@ impl Attacker {
     }
 
     async fn upload(&mut self) -> io::Result<()> {
-        let from = self.stranger();
+        let from = self.random_address();
         let head = upload_head("/streams/inbox/frame", "image/jpeg", UPLOAD_BYTES + 1000);
         // A whole head, and an unfinished scan.
         let jpeg = &self.arsenal.progressive[..2000];
@@ -380,7 +388,7 @@ impl Attacker {
     }
 
     async fn points(&mut self) -> io::Result<()> {
-        let from = self.stranger();
+        let from = self.random_address();
         let head = upload_head("/streams/load/points", "text/plain", POINTS_BYTES + 1000);
         endless(&self.target, from, &head, b"", POINTS_BYTES, b"cpu 0.5\n").await
     }
@@ -396,7 +404,7 @@ impl Attacker {
 
     /// Sends bytes, reads nothing, and stays.
     async fn ask_and_hold(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let from = self.stranger();
+        let from = self.random_address();
         let mut io = self.target.http1_unread(from).await?;
         io.write_all(bytes).await?;
         io.flush().await?;

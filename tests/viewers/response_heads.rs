@@ -3,7 +3,7 @@
 use testkit::{
     pictures::jpeg,
     raw_client::Client,
-    stream_client::{CLOSING, Viewing, push, state_is},
+    stream_client::{CLOSING, StreamViewer, push, wait_for_state},
 };
 
 use crate::TestRelay;
@@ -21,9 +21,9 @@ const STREAM_HEADERS: [(&str, &str); 8] = [
 ];
 
 /// Names in small letters, sorted, without the date.
-fn headers_of(viewing: &Viewing) -> Vec<(String, String)> {
+fn headers_of(viewer: &StreamViewer) -> Vec<(String, String)> {
     let mut headers: Vec<_> =
-        viewing.head.headers.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect();
+        viewer.head.headers.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect();
     headers.retain(|(name, _)| name != "date");
     headers.sort();
     headers
@@ -40,39 +40,39 @@ fn with(more: &[(&str, &str)]) -> Vec<(String, String)> {
 async fn an_http_1_1_client_gets_chunks_and_exactly_these_headers() {
     let relay = TestRelay::live_push(&jpeg(1)).await;
     for target in ["/streams/x", "/x", "/x.mjpg", "/video_feed", "/streams/x?chunked=1"] {
-        let mut viewing = Viewing::ask(relay.address(), target).await;
-        assert_eq!(viewing.head.version, "HTTP/1.1", "{target}");
-        assert_eq!(headers_of(&viewing), with(&[("transfer-encoding", "chunked")]), "{target}");
-        viewing.first_delimiter().await;
-        assert_eq!(viewing.part().await.jpeg, jpeg(1), "{target}");
+        let mut viewer = StreamViewer::ask(relay.address(), target).await;
+        assert_eq!(viewer.head.version, "HTTP/1.1", "{target}");
+        assert_eq!(headers_of(&viewer), with(&[("transfer-encoding", "chunked")]), "{target}");
+        viewer.first_delimiter().await;
+        assert_eq!(viewer.part().await.jpeg, jpeg(1), "{target}");
     }
 }
 
 #[tokio::test]
 async fn an_http_1_0_client_gets_raw_bytes_to_the_end_of_the_connection() {
     let mut relay = TestRelay::live_push(&jpeg(1)).await;
-    let mut viewing = Viewing::ask_as(relay.address(), "/streams/x", "HTTP/1.0").await;
-    assert_eq!(viewing.head.version, "HTTP/1.0");
+    let mut viewer = StreamViewer::ask_as(relay.address(), "/streams/x", "HTTP/1.0").await;
+    assert_eq!(viewer.head.version, "HTTP/1.0");
     // Closing is what HTTP/1.0 does anyway, and actix does not say it there.
     let mut expected = with(&[]);
     expected.retain(|(name, _)| name != "connection");
-    assert_eq!(headers_of(&viewing), expected);
-    viewing.first_delimiter().await;
-    assert_eq!(viewing.part().await.jpeg, jpeg(1));
-    assert_eq!(viewing.part().await.jpeg, jpeg(1));
+    assert_eq!(headers_of(&viewer), expected);
+    viewer.first_delimiter().await;
+    assert_eq!(viewer.part().await.jpeg, jpeg(1));
+    assert_eq!(viewer.part().await.jpeg, jpeg(1));
     relay.begin_stop();
-    assert!(viewing.body.rest().await.ends_with(CLOSING.as_bytes()), "nothing stands behind the closing");
+    assert!(viewer.body.rest().await.ends_with(CLOSING.as_bytes()), "nothing stands behind the closing");
 }
 
 #[tokio::test]
 async fn chunks_can_be_switched_off_by_the_viewer() {
     let relay = TestRelay::live_push(&jpeg(1)).await;
     for target in ["/streams/x?chunked=0", "/x.mjpg?chunked=false"] {
-        let mut viewing = Viewing::ask(relay.address(), target).await;
-        assert_eq!(viewing.head.version, "HTTP/1.1", "{target}");
-        assert_eq!(headers_of(&viewing), with(&[]), "{target}");
-        viewing.first_delimiter().await;
-        assert_eq!(viewing.part().await.jpeg, jpeg(1), "{target}");
+        let mut viewer = StreamViewer::ask(relay.address(), target).await;
+        assert_eq!(viewer.head.version, "HTTP/1.1", "{target}");
+        assert_eq!(headers_of(&viewer), with(&[]), "{target}");
+        viewer.first_delimiter().await;
+        assert_eq!(viewer.part().await.jpeg, jpeg(1), "{target}");
     }
 }
 
@@ -86,10 +86,10 @@ streams:
     let relay = TestRelay::start(yaml);
     for (stream, more) in [("raw", &[][..]), ("usual", &[("transfer-encoding", "chunked")])] {
         push(&relay, stream, &jpeg(1)).await;
-        let mut viewing = Viewing::ask(relay.address(), &format!("/streams/{stream}")).await;
-        assert_eq!(headers_of(&viewing), with(more), "{stream}");
-        viewing.first_delimiter().await;
-        assert_eq!(viewing.part().await.jpeg, jpeg(1), "{stream}");
+        let mut viewer = StreamViewer::ask(relay.address(), &format!("/streams/{stream}")).await;
+        assert_eq!(headers_of(&viewer), with(more), "{stream}");
+        viewer.first_delimiter().await;
+        assert_eq!(viewer.part().await.jpeg, jpeg(1), "{stream}");
     }
 }
 
@@ -98,11 +98,11 @@ streams:
 async fn the_routes_of_mjpg_streamer_and_ustreamer_are_never_chunked() {
     let relay = TestRelay::live_push(&jpeg(1)).await;
     for target in ["/?action=stream", "/?action=stream_0", "/stream", "/stream?chunked=1"] {
-        let mut viewing = Viewing::ask(relay.address(), target).await;
-        assert_eq!(viewing.head.get("transfer-encoding"), None, "{target}");
-        assert_eq!(viewing.head.get("content-length"), None, "{target}");
-        viewing.first_delimiter().await;
-        assert_eq!(viewing.part().await.jpeg, jpeg(1), "{target}");
+        let mut viewer = StreamViewer::ask(relay.address(), target).await;
+        assert_eq!(viewer.head.get("transfer-encoding"), None, "{target}");
+        assert_eq!(viewer.head.get("content-length"), None, "{target}");
+        viewer.first_delimiter().await;
+        assert_eq!(viewer.part().await.jpeg, jpeg(1), "{target}");
     }
 }
 
@@ -111,8 +111,8 @@ async fn other_origins_may_read_streams_and_snapshots_and_nothing_else() {
     let relay = TestRelay::live_push(&jpeg(1)).await;
     let origin = [("Origin", "http://elsewhere.example")];
     for target in ["/streams/x", "/?action=stream", "/stream"] {
-        let viewing = Viewing::ask(relay.address(), target).await;
-        assert_eq!(viewing.head.get("access-control-allow-origin"), Some("*"), "{target}");
+        let viewer = StreamViewer::ask(relay.address(), target).await;
+        assert_eq!(viewer.head.get("access-control-allow-origin"), Some("*"), "{target}");
     }
     for target in ["/streams/x/snapshot", "/x.jpg", "/snapshot", "/?action=snapshot"] {
         let answer = Client::ask(relay.address(), "GET", target, &origin, b"").await;
@@ -135,9 +135,9 @@ async fn the_origins_that_may_read_are_set_by_the_configuration() {
         );
         let relay = TestRelay::start(&yaml);
         push(&relay, "x", &jpeg(1)).await;
-        state_is(&relay, "x", "live").await;
-        let viewing = Viewing::ask(relay.address(), "/streams/x").await;
-        assert_eq!(viewing.head.get("access-control-allow-origin"), said);
+        wait_for_state(&relay, "x", "live").await;
+        let viewer = StreamViewer::ask(relay.address(), "/streams/x").await;
+        assert_eq!(viewer.head.get("access-control-allow-origin"), said);
         let snapshot = Client::get(relay.address(), "/x.jpg").await;
         assert_eq!(snapshot.head.get("access-control-allow-origin"), said);
     }
@@ -159,7 +159,7 @@ async fn every_answer_says_which_sites_may_show_it_and_that_it_is_what_it_says()
         let token = [("Authorization", "Bearer s3cret")];
         let pushed = Client::ask(relay.address(), "POST", "/streams/x/frame", &token, &jpeg(1)).await;
         let mut heads =
-            vec![(204, pushed.head), (200, Viewing::ask(relay.address(), "/streams/x").await.head)];
+            vec![(204, pushed.head), (200, StreamViewer::ask(relay.address(), "/streams/x").await.head)];
         for (method, target, status) in [
             ("GET", "/", 200),
             ("GET", "/page/base.css", 200),

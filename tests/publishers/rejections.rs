@@ -3,15 +3,15 @@
 use image::ImageFormat;
 
 use crate::publisher::{
-    Feed, INBOX, file, jpeg, jpeg_of_size, post, pushed, refused, report, shown, start, until,
+    Feed, INBOX, assert_refused, file, jpeg, jpeg_of_size, post, pushed, report, shown, start, until,
 };
 
 /// Pushes what must be refused, and looks that it was counted and the frame before still shows.
-async fn is_refused(body: &[u8], status: u16, counter: &str, reason: &str) {
+async fn assert_push_refused(body: &[u8], status: u16, counter: &str, reason: &str) {
     let relay = start();
     let at = relay.address();
     pushed(&post(at, INBOX, &[], &jpeg(1)).await);
-    let detail = refused(&post(at, INBOX, &[], body).await, status);
+    let detail = assert_refused(&post(at, INBOX, &[], body).await, status);
     assert!(detail.contains(reason), "{detail} instead of {reason}");
     let report = report(at, "inbox").await;
     assert_eq!((&report["dropped"][counter], &report["frames_in"]), (&1.into(), &1.into()), "{report}");
@@ -20,20 +20,20 @@ async fn is_refused(body: &[u8], status: u16, counter: &str, reason: &str) {
 
 #[tokio::test]
 async fn what_is_no_picture() {
-    is_refused(b"<html><body>no picture", 415, "invalid", "an HTML page").await;
-    is_refused(b"", 415, "invalid", "an empty body").await;
+    assert_push_refused(b"<html><body>no picture", 415, "invalid", "an HTML page").await;
+    assert_push_refused(b"", 415, "invalid", "an empty body").await;
 }
 
 #[tokio::test]
 async fn a_truncated_picture() {
-    is_refused(&jpeg(2)[..200], 422, "invalid", "send the whole file").await;
+    assert_push_refused(&jpeg(2)[..200], 422, "invalid", "send the whole file").await;
     let png = file(ImageFormat::Png, 30, 30);
-    is_refused(&png[..png.len() / 2], 422, "invalid", "send the whole file").await;
+    assert_push_refused(&png[..png.len() / 2], 422, "invalid", "send the whole file").await;
 }
 
 #[tokio::test]
 async fn a_body_that_says_it_is_too_large() {
-    is_refused(&vec![0xFF; 300_000], 413, "too_large", "max_frame_bytes").await;
+    assert_push_refused(&vec![0xFF; 300_000], 413, "too_large", "max_frame_bytes").await;
 }
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn a_body_that_grows_too_large() {
     for _ in 0..20 {
         upload.send(&[0xFF; 16_384]).await;
     }
-    assert!(refused(&upload.answer().await, 413).contains("max_frame_bytes"));
+    assert!(assert_refused(&upload.answer().await, 413).contains("max_frame_bytes"));
     upload.closed().await;
     assert_eq!(report(at, "inbox").await["dropped"]["too_large"], 1);
     assert_eq!(shown(at, "inbox").await, jpeg(1));
@@ -53,7 +53,7 @@ async fn a_body_that_grows_too_large() {
 
 #[tokio::test]
 async fn a_jpeg_of_too_many_pixels() {
-    is_refused(&jpeg_of_size(2, 400, 300), 413, "too_large", "400x300").await;
+    assert_push_refused(&jpeg_of_size(2, 400, 300), 413, "too_large", "400x300").await;
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn a_png_bomb_by_its_header() {
     png[16..24].copy_from_slice(&[0, 0, 0xC3, 0x50, 0, 0, 0xC3, 0x50]);
     let crc = crc32(&png[12..29]);
     png[29..33].copy_from_slice(&crc.to_be_bytes());
-    is_refused(&png, 413, "too_large", "50000x50000").await;
+    assert_push_refused(&png, 413, "too_large", "50000x50000").await;
 }
 
 #[tokio::test]

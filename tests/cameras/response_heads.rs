@@ -9,7 +9,7 @@ use testkit::{
 use crate::source_runner::{HEAD, answer, body, config, three, watch};
 
 /// Starts a camera that sends these bytes at once, then closes.
-async fn saying(bytes: Vec<u8>) -> FakeCamera {
+async fn camera_sending(bytes: Vec<u8>) -> FakeCamera {
     FakeCamera::start(move |_| vec![Step::Request, Step::Send(bytes.clone())]).await
 }
 
@@ -18,7 +18,7 @@ async fn every_dialect_gives_its_frames_over_a_real_socket() {
     for dialect in DIALECTS {
         let content_type = dialect.content_type.map(|value| format!("Content-Type: {value}\r\n"));
         let head = format!("HTTP/1.1 200 OK\r\n{}\r\n", content_type.unwrap_or_default());
-        let camera = saying(answer(&head, &(dialect.render)(&three()))).await;
+        let camera = camera_sending(answer(&head, &(dialect.render)(&three()))).await;
         let outcome = watch(config(&camera.url("/video"))).await;
         outcome.assert_frames(&three(), dialect.name);
         let met: Vec<_> = outcome.bus.stats().quirks().map(|(quirk, _)| quirk.as_str()).collect();
@@ -52,7 +52,7 @@ async fn odd_heads_are_no_obstacle() {
              multipart/x-mixed-replace;boundary=cam\r\n\r\n",
         ),
     ] {
-        let camera = saying(answer(head, &body(&three()))).await;
+        let camera = camera_sending(answer(head, &body(&three()))).await;
         watch(config(&camera.url("/video"))).await.assert_frames(&three(), case);
         assert_eq!(camera.connections(), 1, "{case}");
     }
@@ -60,7 +60,7 @@ async fn odd_heads_are_no_obstacle() {
 
 #[actix_web::test]
 async fn a_request_has_these_lines_and_no_others() {
-    let camera = saying(answer(HEAD, &body(&three()))).await;
+    let camera = camera_sending(answer(HEAD, &body(&three()))).await;
     let mut config = config(&camera.url("/a%20b/video?x=1&y=[2]#top"));
     config.headers = vec![("x-token".to_owned(), Secret::new("t0ken"))];
     watch(config).await.assert_frames(&three(), "asked");
@@ -142,7 +142,7 @@ async fn chunks_as_cameras_write_them_are_read() {
 async fn an_answer_that_is_not_chunked_as_it_says_is_told() {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: \
         multipart/x-mixed-replace;boundary=cam\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let camera = saying(answer(head, &body(&three()))).await;
+    let camera = camera_sending(answer(head, &body(&three()))).await;
     let error = watch(config(&camera.url("/"))).await.error();
     assert!(error.contains("its answer is chunked, but a chunk's size is no hexadecimal number"), "{error}");
 }
@@ -175,7 +175,7 @@ async fn each_byte_may_come_alone() {
 
 #[actix_web::test]
 async fn a_request_says_who_asks_and_what_for() {
-    let camera = saying(answer(HEAD, &body(&three()))).await;
+    let camera = camera_sending(answer(HEAD, &body(&three()))).await;
     let mut config = config(&camera.url("/video.cgi?a=1&b=%20c"));
     config.headers = vec![("X-Api-Key".into(), framecast::config::Secret::new("k3y"))];
     watch(config).await.assert_frames(&three(), "headers");
@@ -206,7 +206,7 @@ async fn what_is_no_stream_is_told_by_name() {
         ("HTTP/1.1 200 OK\r\nContent-", "closed the connection inside the head"),
         (HEAD, "closed the connection before the first frame"),
     ] {
-        let camera = saying(bytes.into()).await;
+        let camera = camera_sending(bytes.into()).await;
         let error = watch(config(&camera.url("/secret-path?token=s3cret"))).await.error();
         assert!(error.contains(expected), "{error}");
         assert!(error.contains(&camera.address().to_string()), "{error}");

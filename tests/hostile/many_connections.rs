@@ -32,7 +32,7 @@ async fn five_thousand_connections_at_once_and_gone() {
     allow_many_sockets();
     let mut fixture = Fixture::serving(TOP, CROWDED).await;
     fixture
-        .bears(MEMORY_KIB, async |fixture| {
+        .assert_survives(MEMORY_KIB, async |fixture| {
             let mut coming = JoinSet::new();
             for n in 0..CROWD {
                 let address = fixture.address();
@@ -63,7 +63,7 @@ async fn five_thousand_connections_at_once_and_gone() {
 async fn connections_that_come_and_go_by_the_thousand_leave_nothing() {
     let mut fixture = Fixture::serving("", "").await;
     fixture
-        .bears(16 * 1024, async |fixture| {
+        .assert_survives(16 * 1024, async |fixture| {
             for _ in 0..CROWD / 100 {
                 let mut coming = JoinSet::new();
                 for _ in 0..100 {
