@@ -10,7 +10,7 @@
 //! as the attackers did. Prints a table in Markdown: docs/reliability.md. Attackers and burner are niced;
 //! camera and viewers, which are the instrument, are not.
 
-mod audience;
+mod viewers;
 mod relay;
 
 use std::{
@@ -34,9 +34,9 @@ use tokio::{
     time::timeout,
 };
 
-use audience::{Audience, Frames};
 use relay::{Memory, RelaySetup};
 use testkit::attacks::{self, ATTACKS, AttackFiles, KINDS, Target, handshakes};
+use viewers::{Frames, ViewerGroup};
 
 /// Niceness of attackers and burner.
 const NICENESS: i32 = 10;
@@ -112,8 +112,8 @@ enum Role {
 async fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     match arguments.role {
-        Some(Role::Attack) => be_attackers(&arguments).await?,
-        Some(Role::Burn) => be_burner(&arguments)?,
+        Some(Role::Attack) => run_attackers(&arguments).await?,
+        Some(Role::Burn) => run_burner(&arguments)?,
         None if arguments.list => {
             ATTACKS.iter().for_each(|attack| say(&format!("{:16} {}", attack.name, attack.what)));
             KINDS.iter().for_each(|(name, kind)| say(&format!("flood-{name:10} frames of type {kind}")));
@@ -129,7 +129,7 @@ fn say(text: &str) {
     println!("{text}");
 }
 
-async fn be_attackers(arguments: &Arguments) -> Result<()> {
+async fn run_attackers(arguments: &Arguments) -> Result<()> {
     nice(NICENESS)?;
     let address = arguments.address.context("--address is needed")?;
     let certificate = arguments.certificate.as_ref().context("--certificate is needed")?;
@@ -145,7 +145,7 @@ async fn be_attackers(arguments: &Arguments) -> Result<()> {
 
 /// Burns this much CPU evenly, if it gets as much.
 #[expect(clippy::disallowed_methods, reason = "nothing else runs in this process")]
-fn be_burner(arguments: &Arguments) -> Result<()> {
+fn run_burner(arguments: &Arguments) -> Result<()> {
     nice(NICENESS)?;
     say("ready");
     let (start, before) = (Instant::now(), cpu_s());
@@ -358,7 +358,7 @@ impl Outcome {
         settle: Duration,
         viewers: usize,
     ) -> Result<Self> {
-        let mut audience = Audience::new().await?;
+        let mut audience = ViewerGroup::new().await?;
         let mut relay = setup.start(audience.camera).await?;
         if !relay.has_group() {
             say("no control group may be made here: a relay above its limit is killed once that is seen");

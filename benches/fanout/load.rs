@@ -24,8 +24,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     process::{cpu_seconds, resident_bytes},
-    secured::Records,
     stamp::{STAMPED_BYTES, Stamp, now_ns},
+    tls::Records,
 };
 
 /// All viewers must have a first frame within this.

@@ -15,15 +15,15 @@ mod process;
 #[cfg(target_os = "linux")]
 mod rows;
 #[cfg(target_os = "linux")]
-mod secured;
+mod tls;
 #[cfg(target_os = "linux")]
-mod stage;
+mod test_bed;
 #[cfg(target_os = "linux")]
 mod stamp;
 #[cfg(target_os = "linux")]
 mod table;
 #[cfg(target_os = "linux")]
-mod yardstick;
+mod baseline;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
@@ -54,7 +54,7 @@ fn run() -> anyhow::Result<()> {
         process::end_with_parent()?;
         return match part {
             "camera" => camera::run(),
-            "yardstick" => yardstick::run(rest),
+            "yardstick" => baseline::run(rest),
             "load" => load::run(rest.first().map_or("", String::as_str)),
             _ => process::become_program(rest),
         };

@@ -6,8 +6,8 @@ use crate::{
     camera::CameraName,
     link,
     load::Seen,
-    stage::{ALL, Audience, Stage, Who},
     table::{Line, cpu_per_gb, median, median_ratio},
+    test_bed::{ALL, ServerKind, TestBed, ViewerLoad},
 };
 
 /// Number of repetitions of each measurement, in turns with its neighbours.
@@ -33,14 +33,14 @@ impl Options {
         Self { program: self.program.clone(), rounds: self.rounds.min(rounds) }
     }
 
-    fn stage(&self, audiences: &[&Audience]) -> anyhow::Result<Stage> {
+    fn stage(&self, audiences: &[&ViewerLoad]) -> anyhow::Result<TestBed> {
         let mut cameras: Vec<CameraName> = Vec::new();
         for camera in audiences.iter().flat_map(|audience| &audience.cameras) {
             if !cameras.contains(camera) {
                 cameras.push(*camera);
             }
         }
-        Stage::start(&self.program, 0, &cameras)
+        TestBed::start(&self.program, 0, &cameras)
     }
 }
 
@@ -63,13 +63,18 @@ pub(crate) const ROWS: [Row; 12] = [
     tls,
 ];
 
-fn many(bytes: usize, fps: u32, viewers: &[usize]) -> Vec<Audience> {
-    viewers.iter().map(|&viewers| Audience::of(bytes, fps, viewers)).collect()
+fn many(bytes: usize, fps: u32, viewers: &[usize]) -> Vec<ViewerLoad> {
+    viewers.iter().map(|&viewers| ViewerLoad::of(bytes, fps, viewers)).collect()
 }
 
-fn cpu_lines(options: &Options, audiences: &[Audience], what: &str, reach: f64) -> anyhow::Result<Vec<Line>> {
+fn cpu_lines(
+    options: &Options,
+    audiences: &[ViewerLoad],
+    what: &str,
+    reach: f64,
+) -> anyhow::Result<Vec<Line>> {
     let stage = options.stage(&audiences.iter().collect::<Vec<_>>())?;
-    let line = |audience: &Audience| {
+    let line = |audience: &ViewerLoad| {
         let seen = stage.in_turns(&ALL, audience, options.rounds)?;
         let figure = |seen: &[Seen]| format!("{:.3}", median(seen, cpu_per_gb));
         let ratio = median_ratio(&seen[2], &seen[0], cpu_per_gb);
@@ -103,7 +108,7 @@ fn small_frames(options: &Options) -> anyhow::Result<Vec<Line>> {
 fn delivery(options: &Options) -> anyhow::Result<Vec<Line>> {
     let audiences = many(95_000, 30, &[500, 2000]);
     let stage = options.stage(&audiences.iter().collect::<Vec<_>>())?;
-    let line = |(audience, reach): (&Audience, f64)| {
+    let line = |(audience, reach): (&ViewerLoad, f64)| {
         let seen = stage.in_turns(&ALL, audience, 1)?;
         let part = |seen: &[Seen]| median(seen, |seen| seen.frames as f64 / seen.offered as f64);
         let figure = |seen: &[Seen]| format!("{:.4}", part(seen));
@@ -126,7 +131,7 @@ fn memory(options: &Options) -> anyhow::Result<Vec<Line>> {
     const MANY: usize = 510;
     const FRAMES: usize = 4;
     let line = |(bytes, fps): (usize, u32)| {
-        let audience = |viewers| Audience { window_s: 1.5, ..Audience::of(bytes, fps, viewers) };
+        let audience = |viewers| ViewerLoad { window_s: 1.5, ..ViewerLoad::of(bytes, fps, viewers) };
         // A process of its own for each: memory that was once used is not always given back.
         let stage = options.stage(&[&audience(FEW)])?;
         let grown = |who| {
@@ -134,11 +139,11 @@ fn memory(options: &Options) -> anyhow::Result<Vec<Line>> {
             let many = stage.measure(who, &audience(MANY))?.resident as f64;
             anyhow::Ok((few, (many - few) / (MANY - FEW) as f64 / 1024.0))
         };
-        let (few, per_viewer) = grown(Who::Framecast)?;
+        let (few, per_viewer) = grown(ServerKind::Framecast)?;
         Ok(Line {
             measure: format!("resident memory per viewer, {} kB frames at {fps} fps", bytes / 1000),
-            write: format!("{:.1} KiB", grown(Who::Write)?.1),
-            sendfile: format!("{:.1} KiB", grown(Who::Sendfile)?.1),
+            write: format!("{:.1} KiB", grown(ServerKind::Write)?.1),
+            sendfile: format!("{:.1} KiB", grown(ServerKind::Sendfile)?.1),
             framecast: format!("{per_viewer:.1} KiB (with {FEW} viewers {:.1} MiB)", few / 1024.0 / 1024.0),
             reach: "≤ 16 KiB, and ≤ 4 frames of the stream in all".to_owned(),
             // What many viewers add may be up to so many frames on their way, once, besides.
@@ -153,7 +158,7 @@ fn memory(options: &Options) -> anyhow::Result<Vec<Line>> {
 type Figure = fn(&Seen) -> f64;
 
 fn latency(options: &Options) -> anyhow::Result<Vec<Line>> {
-    let audience = Audience::of(100_000, 30, 100);
+    let audience = ViewerLoad::of(100_000, 30, 100);
     let stage = options.stage(&[&audience])?;
     let seen = stage.in_turns(&ALL, &audience, options.rounds)?;
     let line = |(name, of): (&str, Figure)| {
@@ -175,13 +180,13 @@ fn latency(options: &Options) -> anyhow::Result<Vec<Line>> {
 }
 
 fn stalled_viewers(options: &Options) -> anyhow::Result<Vec<Line>> {
-    let audience = |stalled| Audience { stalled, window_s: 4.0, ..Audience::of(100_000, 30, 50) };
+    let audience = |stalled| ViewerLoad { stalled, window_s: 4.0, ..ViewerLoad::of(100_000, 30, 50) };
     let stage = options.stage(&[&audience(0)])?;
     let part = |seen: &Seen| seen.frames as f64 / seen.offered as f64;
-    let write = stage.measure(Who::Write, &audience(10))?;
-    let sendfile = stage.measure(Who::Sendfile, &audience(10))?;
-    let whole = stage.measure(Who::Framecast, &audience(0))?;
-    let seen = stage.measure(Who::Framecast, &audience(10))?;
+    let write = stage.measure(ServerKind::Write, &audience(10))?;
+    let sendfile = stage.measure(ServerKind::Sendfile, &audience(10))?;
+    let whole = stage.measure(ServerKind::Framecast, &audience(0))?;
+    let seen = stage.measure(ServerKind::Framecast, &audience(10))?;
     let more = seen.resident.saturating_sub(whole.resident) as f64 / 1024.0;
     Ok(vec![Line {
         measure: "10 of 50 viewers never read: delivered to the other 40; memory more than with 50 readers"
@@ -198,7 +203,7 @@ fn stalled_viewers(options: &Options) -> anyhow::Result<Vec<Line>> {
 fn idle_streams(options: &Options) -> anyhow::Result<Vec<Line>> {
     const SECONDS: f64 = 5.0;
     let cameras: Vec<_> = (0..200).map(|number| CameraName { bytes: 30_000, fps: 15, number }).collect();
-    let stage = Stage::start(&options.program, 0, &cameras)?;
+    let stage = TestBed::start(&options.program, 0, &cameras)?;
     // The start itself is not what is measured.
     stage.idle_cpu(1.0)?;
     let percent = stage.idle_cpu(SECONDS)? / SECONDS * 100.0;
@@ -214,22 +219,22 @@ fn idle_streams(options: &Options) -> anyhow::Result<Vec<Line>> {
 
 fn many_cameras(options: &Options) -> anyhow::Result<Vec<Line>> {
     let cameras: Vec<_> = (0..16).map(|number| CameraName { bytes: 100_000, fps: 30, number }).collect();
-    let audience = |each: usize| Audience {
+    let audience = |each: usize| ViewerLoad {
         cameras: cameras.clone(),
         viewers: 16 * each,
-        ..Audience::of(100_000, 30, 0)
+        ..ViewerLoad::of(100_000, 30, 0)
     };
     cpu_lines(&options.at_most(2), &[audience(10), audience(30)], "16 cameras of 100 kB at 30 fps", 0.80)
 }
 
 fn workers(options: &Options) -> anyhow::Result<Vec<Line>> {
-    let audience = Audience::of(100_000, 30, 500);
-    let two = Stage::start(&options.program, 0, &audience.cameras)?;
-    let one = Stage::start(&options.program, 1, &audience.cameras)?;
+    let audience = ViewerLoad::of(100_000, 30, 500);
+    let two = TestBed::start(&options.program, 0, &audience.cameras)?;
+    let one = TestBed::start(&options.program, 1, &audience.cameras)?;
     let (mut of_two, mut of_one) = (Vec::new(), Vec::new());
     for _ in 0..options.at_most(2).rounds {
-        of_two.push(two.measure(Who::Framecast, &audience)?);
-        of_one.push(one.measure(Who::Framecast, &audience)?);
+        of_two.push(two.measure(ServerKind::Framecast, &audience)?);
+        of_one.push(one.measure(ServerKind::Framecast, &audience)?);
     }
     let ratio = median_ratio(&of_two, &of_one, cpu_per_gb);
     Ok(vec![Line {
@@ -243,7 +248,7 @@ fn workers(options: &Options) -> anyhow::Result<Vec<Line>> {
 }
 
 fn slow_link(options: &Options) -> anyhow::Result<Vec<Line>> {
-    let audience = Audience { warm_s: 2.0, window_s: 7.0, ..Audience::of(100_000, 30, 1) };
+    let audience = ViewerLoad { warm_s: 2.0, window_s: 7.0, ..ViewerLoad::of(100_000, 30, 1) };
     let measure =
         "age of frames behind 8 Mbit/s, 24 Mbit/s offered, p50 (first half → second half)".to_owned();
     let reach = "≤ 250 ms, not growing".to_owned();
@@ -260,7 +265,8 @@ fn slow_link(options: &Options) -> anyhow::Result<Vec<Line>> {
     };
     let stage = options.stage(&[&audience])?;
     let seen = |who| stage.measure_from(who, &audience, Some((link.namespace(), link::NEAR_ADDRESS)));
-    let (write, sendfile, framecast) = (seen(Who::Write)?, seen(Who::Sendfile)?, seen(Who::Framecast)?);
+    let (write, sendfile, framecast) =
+        (seen(ServerKind::Write)?, seen(ServerKind::Sendfile)?, seen(ServerKind::Framecast)?);
     let figure = |seen: &Seen| {
         let [first, second] = seen.halves_p50_ms;
         format!("{:.0} ms ({first:.0} → {second:.0})", seen.p50_ms)
@@ -280,15 +286,15 @@ fn slow_link(options: &Options) -> anyhow::Result<Vec<Line>> {
 
 fn tls(options: &Options) -> anyhow::Result<Vec<Line>> {
     const FEW: usize = 10;
-    let audience = |viewers| Audience::of(100_000, 30, viewers);
+    let audience = |viewers| ViewerLoad::of(100_000, 30, viewers);
     let few = {
         // A process of its own: memory that was once used is not always given back.
-        let stage = Stage::start_secured(&options.program, &audience(FEW).cameras)?;
+        let stage = TestBed::start_secured(&options.program, &audience(FEW).cameras)?;
         let resident = |who| anyhow::Ok(stage.measure(who, &audience(FEW))?.resident as f64);
-        (resident(Who::Write)?, resident(Who::Framecast)?)
+        (resident(ServerKind::Write)?, resident(ServerKind::Framecast)?)
     };
-    let stage = Stage::start_secured(&options.program, &audience(100).cameras)?;
-    let seen = stage.in_turns(&[Who::Write, Who::Framecast], &audience(100), options.rounds)?;
+    let stage = TestBed::start_secured(&options.program, &audience(100).cameras)?;
+    let seen = stage.in_turns(&[ServerKind::Write, ServerKind::Framecast], &audience(100), options.rounds)?;
     let ratio = median_ratio(&seen[1], &seen[0], cpu_per_gb);
     let figure = |seen: &[Seen], few: f64| {
         let per_viewer = (median(seen, |seen| seen.resident as f64) - few) / (100 - FEW) as f64 / 1024.0;

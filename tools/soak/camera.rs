@@ -14,7 +14,7 @@ use tokio::{
 use crate::{
     dialect::{another_dialect, continued, dialect, head},
     liveness::{BACK_WITHIN, Liveness},
-    picture::Album,
+    picture::PictureSet,
     report::{Report, count},
 };
 
@@ -38,7 +38,7 @@ const AWAY_MS: Range<u64> = 500..25_000;
 
 /// The behaviour of a camera.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Habit {
+pub(crate) enum CameraBehaviour {
     /// Sends for ever in one dialect.
     Steady(&'static str),
     /// Closes after so long, every other time in the middle of a frame; speaks another dialect each time.
@@ -48,34 +48,34 @@ pub(crate) enum Habit {
 }
 
 /// The cameras of the soak, each with a dialect of its own.
-pub(crate) const CAMERAS: [Habit; 20] = [
-    Habit::Steady("as RFC 2046 has it"),
-    Habit::Steady("every delimiter ends with dashes"),
-    Habit::Steady("a newline for a delimiter, then headers"),
-    Habit::Steady("no Content-Length"),
-    Habit::Steady("cut JPEGs between, with their meant length"),
-    Habit::Steady("dashes in the header, two more in the body"),
-    Habit::Steady("Content-Length too small"),
-    Habit::Steady("old memory behind the JPEG"),
-    Habit::Steady("bare newlines"),
-    Habit::Steady("long part headers"),
-    Habit::Steady("text parts between"),
-    Habit::Closes(Duration::from_secs(20)),
-    Habit::Closes(Duration::from_secs(7)),
-    Habit::Closes(Duration::from_secs(13)),
-    Habit::Closes(Duration::from_secs(31)),
-    Habit::Mortal("quoted boundary"),
-    Habit::Mortal("starts at the first part's headers"),
-    Habit::Mortal("no blank line before the JPEG"),
-    Habit::Mortal("parts without a type"),
-    Habit::Mortal("JPEGs end to end as image/jpeg"),
+pub(crate) const CAMERAS: [CameraBehaviour; 20] = [
+    CameraBehaviour::Steady("as RFC 2046 has it"),
+    CameraBehaviour::Steady("every delimiter ends with dashes"),
+    CameraBehaviour::Steady("a newline for a delimiter, then headers"),
+    CameraBehaviour::Steady("no Content-Length"),
+    CameraBehaviour::Steady("cut JPEGs between, with their meant length"),
+    CameraBehaviour::Steady("dashes in the header, two more in the body"),
+    CameraBehaviour::Steady("Content-Length too small"),
+    CameraBehaviour::Steady("old memory behind the JPEG"),
+    CameraBehaviour::Steady("bare newlines"),
+    CameraBehaviour::Steady("long part headers"),
+    CameraBehaviour::Steady("text parts between"),
+    CameraBehaviour::Closes(Duration::from_secs(20)),
+    CameraBehaviour::Closes(Duration::from_secs(7)),
+    CameraBehaviour::Closes(Duration::from_secs(13)),
+    CameraBehaviour::Closes(Duration::from_secs(31)),
+    CameraBehaviour::Mortal("quoted boundary"),
+    CameraBehaviour::Mortal("starts at the first part's headers"),
+    CameraBehaviour::Mortal("no blank line before the JPEG"),
+    CameraBehaviour::Mortal("parts without a type"),
+    CameraBehaviour::Mortal("JPEGs end to end as image/jpeg"),
 ];
 
 /// Longest time without a new picture that a camera of this habit may cause.
-pub(crate) fn longest_silence(habit: Habit) -> Duration {
+pub(crate) fn longest_silence(habit: CameraBehaviour) -> Duration {
     match habit {
-        Habit::Mortal(_) => Duration::from_millis(AWAY_MS.end) + BACK_WITHIN,
-        Habit::Steady(_) | Habit::Closes(_) => Duration::from_secs(10),
+        CameraBehaviour::Mortal(_) => Duration::from_millis(AWAY_MS.end) + BACK_WITHIN,
+        CameraBehaviour::Steady(_) | CameraBehaviour::Closes(_) => Duration::from_secs(10),
     }
 }
 
@@ -83,10 +83,10 @@ pub(crate) fn longest_silence(habit: Habit) -> Duration {
 #[derive(Debug)]
 pub(crate) struct Camera {
     pub(crate) stream: u16,
-    pub(crate) habit: Habit,
+    pub(crate) habit: CameraBehaviour,
     pub(crate) listener: TcpListener,
     pub(crate) liveness: Arc<Liveness>,
-    pub(crate) album: Arc<Album>,
+    pub(crate) album: Arc<PictureSet>,
     pub(crate) report: Arc<Report>,
     /// Decides when it dies, and for how long.
     pub(crate) rng: Rng,
@@ -103,7 +103,7 @@ enum End {
 }
 
 /// The state that a camera keeps between its connections.
-struct Life {
+struct CameraState {
     epoch: u32,
     sequence: u64,
     connections: usize,
@@ -113,8 +113,8 @@ struct Life {
 impl Camera {
     /// Serves one connection after the other, for ever.
     pub(crate) async fn run(mut self) {
-        let dies_at = matches!(self.habit, Habit::Mortal(_)).then(|| self.lives(FIRST_LIFE_S));
-        let mut life = Life { epoch: 0, sequence: 0, connections: 0, dies_at };
+        let dies_at = matches!(self.habit, CameraBehaviour::Mortal(_)).then(|| self.next_death(FIRST_LIFE_S));
+        let mut life = CameraState { epoch: 0, sequence: 0, connections: 0, dies_at };
         let mut waiting = None;
         loop {
             let socket = match waiting.take() {
@@ -130,29 +130,29 @@ impl Camera {
                 Ok(End::Another(socket)) => waiting = Some(socket),
                 Ok(End::Died) => {
                     count(&self.report.deaths);
-                    self.be_dead(life.epoch).await;
+                    self.stay_offline(life.epoch).await;
                     // It counts from the start again, as a camera that has rebooted.
                     life.epoch += 1;
                     life.sequence = 0;
-                    life.dies_at = Some(self.lives(LATER_LIVES_S));
+                    life.dies_at = Some(self.next_death(LATER_LIVES_S));
                 }
                 Ok(End::Closed) | Err(_) => {}
             }
         }
     }
 
-    fn lives(&mut self, seconds: Range<u64>) -> Instant {
+    fn next_death(&mut self, seconds: Range<u64>) -> Instant {
         Instant::now() + Duration::from_secs(self.rng.u64(seconds))
     }
 
-    async fn serve(&self, mut socket: TcpStream, life: &mut Life) -> io::Result<End> {
+    async fn serve(&self, mut socket: TcpStream, life: &mut CameraState) -> io::Result<End> {
         socket.set_nodelay(true)?;
         read_request(&mut socket).await?;
         let dialect = self.dialect(life.connections);
         socket.write_all(head(dialect, life.connections).as_bytes()).await?;
         let closes_at = match self.habit {
-            Habit::Closes(after) => Some(Instant::now() + after),
-            Habit::Steady(_) | Habit::Mortal(_) => None,
+            CameraBehaviour::Closes(after) => Some(Instant::now() + after),
+            CameraBehaviour::Steady(_) | CameraBehaviour::Mortal(_) => None,
         };
         let mut ticks = interval(Duration::from_secs_f64(1.0 / FPS));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -192,13 +192,13 @@ impl Camera {
 
     fn dialect(&self, connection: usize) -> &'static Dialect {
         match self.habit {
-            Habit::Steady(name) | Habit::Mortal(name) => dialect(name),
-            Habit::Closes(_) => another_dialect(self.stream, connection),
+            CameraBehaviour::Steady(name) | CameraBehaviour::Mortal(name) => dialect(name),
+            CameraBehaviour::Closes(_) => another_dialect(self.stream, connection),
         }
     }
 
     /// Every other time connections are closed at once, or taken and never answered.
-    async fn be_dead(&mut self, deaths: u32) {
+    async fn stay_offline(&mut self, deaths: u32) {
         self.liveness.leave();
         let end = sleep(Duration::from_millis(self.rng.u64(AWAY_MS)));
         tokio::pin!(end);
@@ -219,8 +219,8 @@ impl Camera {
 }
 
 /// Returns the quirk that framecast must have noticed about a camera of this habit.
-pub(crate) fn expected_quirk(habit: Habit) -> Option<&'static str> {
-    let Habit::Steady(name) = habit else { return None };
+pub(crate) fn expected_quirk(habit: CameraBehaviour) -> Option<&'static str> {
+    let CameraBehaviour::Steady(name) = habit else { return None };
     dialect(name).quirk
 }
 

@@ -5,18 +5,18 @@ use std::sync::Arc;
 use crate::{
     body::Part,
     liveness::Liveness,
-    picture::{Album, Seen, Timestamp, examine, fingerprint},
-    rates::Tally,
+    picture::{PictureSet, Seen, Timestamp, examine, fingerprint},
+    rates::ViewerTally,
     report::{Report, count},
-    scenario::{Look, Shows, Stream},
+    scenario::{ImageOptions, Stream, StreamContent},
 };
 
 /// The frames that one viewer has received so far, in all its visits.
 #[derive(Debug)]
 pub(crate) struct Checker {
     stream: Arc<Stream>,
-    look: Look,
-    album: Arc<Album>,
+    look: ImageOptions,
+    album: Arc<PictureSet>,
     report: Arc<Report>,
     /// Of the newest timestamped frame.
     newest: Option<(u32, u64)>,
@@ -25,15 +25,15 @@ pub(crate) struct Checker {
     /// Of the last part without a timestamp.
     picture: Option<u64>,
     /// Kept for viewers to whom every frame is due.
-    tally: Option<Arc<Tally>>,
+    tally: Option<Arc<ViewerTally>>,
 }
 
 impl Checker {
     pub(crate) fn new(
-        (stream, look): (Arc<Stream>, Look),
-        album: Arc<Album>,
+        (stream, look): (Arc<Stream>, ImageOptions),
+        album: Arc<PictureSet>,
         report: Arc<Report>,
-        tally: Option<Arc<Tally>>,
+        tally: Option<Arc<ViewerTally>>,
     ) -> Self {
         Self { stream, look, album, report, newest: None, came_us: 0, picture: None, tally }
     }
@@ -52,7 +52,7 @@ impl Checker {
     fn in_time(&mut self, came_us: u64) -> Result<(), String> {
         let before = std::mem::replace(&mut self.came_us, came_us);
         let excused = match &self.stream.shows {
-            Shows::Turning(existence) => existence.has_changed_just_now(self.album.now_us()),
+            StreamContent::Turning(existence) => existence.has_changed_just_now(self.album.now_us()),
             _ => false,
         };
         if came_us < before && !excused {
@@ -64,11 +64,11 @@ impl Checker {
     fn timestamped(&mut self, timestamp: Timestamp) -> Result<bool, String> {
         let own = match &self.stream.shows {
             // Sometimes they show a camera.
-            Shows::Turning(_) => {
+            StreamContent::Turning(_) => {
                 return Ok(self.is_another(u64::from(timestamp.epoch) << 48 | timestamp.sequence));
             }
-            Shows::Camera(_) | Shows::Push => self.look != Look::Narrow,
-            Shows::Renderer | Shows::Small(..) => false,
+            StreamContent::Camera(_) | StreamContent::Push => self.look != ImageOptions::Narrow,
+            StreamContent::Renderer | StreamContent::Small(..) => false,
         };
         if !own || timestamp.stream != self.stream.timestamp_id {
             return Err(format!("a frame of stream {}, as it was sent", timestamp.stream));
@@ -91,12 +91,13 @@ impl Checker {
 
     fn untimestamped(&mut self, seen: Seen, jpeg: &[u8]) -> Result<bool, String> {
         match (&self.stream.shows, self.look) {
-            (Shows::Renderer | Shows::Turning(_), _) => {}
-            (Shows::Camera(_), Look::Adaptive) => count(&self.report.made),
-            (Shows::Camera(liveness), Look::Narrow) | (Shows::Small(liveness, _), _) => {
+            (StreamContent::Renderer | StreamContent::Turning(_), _) => {}
+            (StreamContent::Camera(_), ImageOptions::Adaptive) => count(&self.report.made),
+            (StreamContent::Camera(liveness), ImageOptions::Narrow)
+            | (StreamContent::Small(liveness, _), _) => {
                 let wanted = match self.stream.shows {
-                    Shows::Small(_, side) => side,
-                    _ => Look::NARROW,
+                    StreamContent::Small(_, side) => side,
+                    _ => ImageOptions::NARROW,
                 };
                 if (seen.width, seen.height) != (wanted, wanted) {
                     let size = format!("{}x{}", seen.width, seen.height);
@@ -105,10 +106,10 @@ impl Checker {
                 }
                 count(&self.report.made);
             }
-            (Shows::Camera(liveness), Look::AsItIs) => {
+            (StreamContent::Camera(liveness), ImageOptions::AsItIs) => {
                 return self.placeholder(liveness, "a placeholder beside a live camera");
             }
-            (Shows::Push, _) => return Err("a picture that nobody pushed".to_owned()),
+            (StreamContent::Push, _) => return Err("a picture that nobody pushed".to_owned()),
         }
         Ok(self.is_another(fingerprint(jpeg)))
     }

@@ -51,13 +51,13 @@ impl Liveness {
 
 /// Whether a stream that comes and goes is there.
 #[derive(Debug, Default)]
-pub(crate) struct Existence {
+pub(crate) struct StreamPresence {
     there: AtomicBool,
     changed_us: AtomicU64,
     removals: AtomicU64,
 }
 
-impl Existence {
+impl StreamPresence {
     /// It is about to be added.
     pub(crate) fn add(&self, now_us: u64) {
         self.changed_us.store(now_us, SeqCst);

@@ -12,7 +12,7 @@
 mod api;
 mod body;
 mod camera;
-mod changes;
+mod config_changes;
 mod file;
 mod scenario;
 mod checks;
@@ -27,7 +27,7 @@ mod dialect;
 mod summary;
 mod report;
 mod viewer;
-mod watching;
+mod monitor;
 
 use std::{
     path::PathBuf,
@@ -48,20 +48,20 @@ use tokio::{
 
 use api::ask;
 use camera::{CAMERAS, Camera};
-use changes::Changer;
 use checks::Checker;
+use config_changes::ConfigChanger;
 use file::File;
 use liveness::Liveness;
 use log::Log;
-use picture::Album;
+use monitor::{Usages, check_quirks, check_resources_released, monitor};
+use picture::PictureSet;
 use process::Relay;
 use publisher::Publisher;
-use rates::{Rates, Tally};
+use rates::{Rates, ViewerTally};
 use report::Report;
-use scenario::{Look, Manner, PUSH_FEED, PUSH_FRAMES, Shows, Streams, VIEWERS};
+use scenario::{ImageOptions, PUSH_FEED, PUSH_FRAMES, StreamContent, Streams, VIEWERS, ViewerBehaviour};
 use summary::{Summary, say};
 use viewer::Viewer;
-use watching::{Usages, check_quirks, given_back, watch_over};
 
 /// Viewers that are there when SIGTERM comes, one a stream.
 const LAST_VIEWERS_WATCH: Duration = Duration::from_secs(3);
@@ -97,7 +97,7 @@ async fn main() -> Result<ExitCode> {
         length,
         program,
         seed,
-        album: Arc::new(Album::draw()),
+        album: Arc::new(PictureSet::draw()),
         report: Arc::default(),
         rng: Rng::with_seed(seed),
     };
@@ -111,7 +111,7 @@ struct Soak {
     length: Duration,
     program: PathBuf,
     seed: u64,
-    album: Arc<Album>,
+    album: Arc<PictureSet>,
     report: Arc<Report>,
     /// Gives each one a chance of its own.
     rng: Rng,
@@ -139,7 +139,7 @@ impl Soak {
         }
         let (end_changes, changes_end) = watch::channel(false);
         let changing = self.start_changes(file, &streams, &relay, changes_end);
-        let memory = watch_over(&relay, self.length, &report, &mut usages).await?;
+        let memory = monitor(&relay, self.length, &report, &mut usages).await?;
         let rates = Rates::of(&tallies, &report);
         let stream_list =
             ask(relay.address(), "GET", "/api/streams", "").await.context("the API is silent")?;
@@ -148,14 +148,18 @@ impl Soak {
         end_changes.send_replace(true);
         changing.await?;
         viewers.shutdown().await;
-        given_back(&relay, &mut usages, &report).await?;
+        check_resources_released(&relay, &mut usages, &report).await?;
 
         let mut last_viewers = JoinSet::new();
         for (number, stream) in streams.staying.iter().enumerate() {
-            let checker =
-                Checker::new((stream.clone(), Look::AsItIs), self.album.clone(), report.clone(), None);
+            let checker = Checker::new(
+                (stream.clone(), ImageOptions::AsItIs),
+                self.album.clone(),
+                report.clone(),
+                None,
+            );
             let viewer = self.viewer(number, &streams, &relay, &mut Vec::new());
-            let (manner, look) = (Manner::Steady, Look::AsItIs);
+            let (manner, look) = (ViewerBehaviour::Steady, ImageOptions::AsItIs);
             let viewer = Viewer { stream: stream.clone(), manner, look, checker, ..viewer };
             last_viewers.spawn(viewer.watch_to_the_end());
         }
@@ -212,15 +216,17 @@ impl Soak {
         number: usize,
         streams: &Streams,
         relay: &Relay,
-        tallies: &mut Vec<Arc<Tally>>,
+        tallies: &mut Vec<Arc<ViewerTally>>,
     ) -> Viewer {
         let (stream, manner, asking, look) = streams.seat(number);
         let (album, report, rng) = (self.album.clone(), self.report.clone(), self.rng.fork());
         let tally = match &stream.shows {
-            Shows::Camera(camera)
-                if manner == Manner::Steady && look == Look::AsItIs && stream.is_at_full_rate() =>
+            StreamContent::Camera(camera)
+                if manner == ViewerBehaviour::Steady
+                    && look == ImageOptions::AsItIs
+                    && stream.is_at_full_rate() =>
             {
-                Some(Arc::new(Tally::new(format!("{} ({asking:?})", stream.name), camera.clone())))
+                Some(Arc::new(ViewerTally::new(format!("{} ({asking:?})", stream.name), camera.clone())))
             }
             _ => None,
         };
@@ -236,7 +242,7 @@ impl Soak {
         relay: &Relay,
         ending: watch::Receiver<bool>,
     ) -> JoinHandle<()> {
-        let changer = Changer {
+        let changer = ConfigChanger {
             file,
             pid: relay.pid(),
             address: relay.address(),

@@ -52,13 +52,13 @@ impl Timestamp {
 
 /// The pictures that frames are made of, and the clock they are timestamped by.
 #[derive(Debug)]
-pub(crate) struct Album {
+pub(crate) struct PictureSet {
     /// JPEGs without their SOI.
     pictures: Vec<Vec<u8>>,
     started: Instant,
 }
 
-impl Album {
+impl PictureSet {
     /// Draws the pictures.
     pub(crate) fn draw() -> Self {
         let step = (LARGEST_BYTES - SMALLEST_BYTES) / (PICTURES - 1);

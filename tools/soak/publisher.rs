@@ -16,7 +16,7 @@ use tokio::{
 
 use crate::{
     api::answer,
-    picture::Album,
+    picture::PictureSet,
     report::{Report, count},
 };
 
@@ -32,7 +32,7 @@ pub(crate) struct Publisher {
     pub(crate) stream: u16,
     pub(crate) name: &'static str,
     pub(crate) address: SocketAddr,
-    pub(crate) album: Arc<Album>,
+    pub(crate) album: Arc<PictureSet>,
     pub(crate) report: Arc<Report>,
 }
 

@@ -13,7 +13,7 @@ const SHARE: f64 = 0.99;
 
 /// A viewer that takes all that comes, of a camera that never leaves.
 #[derive(Debug)]
-pub(crate) struct Tally {
+pub(crate) struct ViewerTally {
     name: String,
     camera: Arc<Liveness>,
     first: AtomicU64,
@@ -30,7 +30,7 @@ pub(crate) struct Rates {
     pub(crate) least: f64,
 }
 
-impl Tally {
+impl ViewerTally {
     pub(crate) fn new(name: String, camera: Arc<Liveness>) -> Self {
         Self { name, camera, first: AtomicU64::new(0), got: AtomicU64::new(0) }
     }
@@ -55,7 +55,7 @@ impl Tally {
 
 impl Rates {
     /// Adds up, and complains of each who got too little.
-    pub(crate) fn of(tallies: &[Arc<Tally>], report: &Report) -> Self {
+    pub(crate) fn of(tallies: &[Arc<ViewerTally>], report: &Report) -> Self {
         let mut rates = Self { viewers: tallies.len(), least: 1.0, ..Self::default() };
         for tally in tallies {
             let (offered, got) = tally.balance();

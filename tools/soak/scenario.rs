@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    camera::{self, CAMERAS, Habit},
-    liveness::{Existence, Liveness},
+    camera::{self, CAMERAS, CameraBehaviour},
+    liveness::{Liveness, StreamPresence},
 };
 
 /// Viewers, spread over all streams.
@@ -50,7 +50,7 @@ pub(crate) const ADDED: [&str; 2] = ["added-0", "added-1"];
 
 /// The behaviour of a viewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Manner {
+pub(crate) enum ViewerBehaviour {
     /// Takes all that comes and never leaves.
     Steady,
     /// Takes less than its stream gives.
@@ -63,7 +63,7 @@ pub(crate) enum Manner {
 
 /// The protocol that a viewer uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asking {
+pub(crate) enum ViewerProtocol {
     /// HTTP/1.1, which is answered in chunks.
     Chunked,
     /// HTTP/1.1 with `?chunked=0`.
@@ -80,20 +80,20 @@ pub(crate) enum Asking {
 
 /// The parameters of a viewer for a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Look {
+pub(crate) enum ImageOptions {
     AsItIs,
-    /// Smaller pictures, [`Look::NARROW`] wide, and fewer.
+    /// Smaller pictures, [`ImageOptions::NARROW`] wide, and fewer.
     Narrow,
     /// Smaller pictures while its link carries no others.
     Adaptive,
 }
 
-impl Look {
+impl ImageOptions {
     /// All pictures are square, and larger.
     pub(crate) const NARROW: u16 = 64;
 }
 
-impl Asking {
+impl ViewerProtocol {
     pub(crate) fn version(self) -> &'static str {
         if self == Self::Old { "1.0" } else { "1.1" }
     }
@@ -103,7 +103,7 @@ impl Asking {
     }
 
     /// Path and query.
-    pub(crate) fn target(self, stream: &Stream, look: Look) -> String {
+    pub(crate) fn target(self, stream: &Stream, look: ImageOptions) -> String {
         let (name, number) = (&stream.name, stream.number);
         let mut target = match self {
             Self::Chunked => format!("/streams/{name}"),
@@ -114,9 +114,9 @@ impl Asking {
             Self::Motion => format!("/{}/stream", number + 1),
         };
         let wish = match look {
-            Look::AsItIs => return target,
-            Look::Narrow => format!("width={}&fps=4", Look::NARROW),
-            Look::Adaptive => "adapt=1".to_owned(),
+            ImageOptions::AsItIs => return target,
+            ImageOptions::Narrow => format!("width={}&fps=4", ImageOptions::NARROW),
+            ImageOptions::Adaptive => "adapt=1".to_owned(),
         };
         target.push(if target.contains('?') { '&' } else { '?' });
         target + &wish
@@ -125,7 +125,7 @@ impl Asking {
 
 /// Whose pictures a stream shows.
 #[derive(Debug, Clone)]
-pub(crate) enum Shows {
+pub(crate) enum StreamContent {
     /// A camera's, timestamped; placeholders while it is away.
     Camera(Arc<Liveness>),
     /// A publisher's, timestamped.
@@ -135,7 +135,7 @@ pub(crate) enum Shows {
     /// A camera's, made so many pixels wide and high; placeholders while it is away.
     Small(Arc<Liveness>, u16),
     /// This and that, while it is there.
-    Turning(Arc<Existence>),
+    Turning(Arc<StreamPresence>),
 }
 
 /// A stream, as its viewers know it.
@@ -146,7 +146,7 @@ pub(crate) struct Stream {
     pub(crate) name: String,
     /// The number of the stream whose frames it shows.
     pub(crate) timestamp_id: u16,
-    pub(crate) shows: Shows,
+    pub(crate) shows: StreamContent,
     /// A viewer that waits longer for a new picture has been forgotten.
     pub(crate) longest_silence: Duration,
 }
@@ -154,7 +154,8 @@ pub(crate) struct Stream {
 impl Stream {
     /// Whether each frame that is sent to it is shown.
     pub(crate) fn is_at_full_rate(&self) -> bool {
-        self.number == self.timestamp_id && matches!(CAMERAS[usize::from(self.number)], Habit::Steady(_))
+        self.number == self.timestamp_id
+            && matches!(CAMERAS[usize::from(self.number)], CameraBehaviour::Steady(_))
     }
 }
 
@@ -170,26 +171,26 @@ impl Streams {
     pub(crate) fn new(cameras: &[Arc<Liveness>]) -> Self {
         let mut streams = Self::default();
         for (position, (habit, liveness)) in CAMERAS.into_iter().zip(cameras).enumerate() {
-            let shows = Shows::Camera(liveness.clone());
+            let shows = StreamContent::Camera(liveness.clone());
             streams.stays(&camera_name(position), position, shows, camera::longest_silence(habit));
         }
         for (position, name) in [PUSH_FRAMES, PUSH_FEED].into_iter().enumerate() {
-            streams.stays(name, CAMERAS.len() + position, Shows::Push, SILENCE);
+            streams.stays(name, CAMERAS.len() + position, StreamContent::Push, SILENCE);
         }
         for (name, _) in RENDERERS {
-            streams.stays(name, streams.staying.len(), Shows::Renderer, SILENCE);
+            streams.stays(name, streams.staying.len(), StreamContent::Renderer, SILENCE);
         }
         for (name, of, settings) in RENDITIONS {
             let liveness = cameras[of].clone();
             let shows = if settings.contains("transform") {
-                Shows::Small(liveness, SMALL)
+                StreamContent::Small(liveness, SMALL)
             } else {
-                Shows::Camera(liveness)
+                StreamContent::Camera(liveness)
             };
             streams.stays(name, of, shows, camera::longest_silence(CAMERAS[of]));
         }
         for name in TURNING.into_iter().chain(ADDED) {
-            let shows = Shows::Turning(Arc::default());
+            let shows = StreamContent::Turning(Arc::default());
             let (number, name) = (u16::MAX, name.to_owned());
             let stream = Stream { number, name, timestamp_id: number, shows, longest_silence: SILENCE };
             streams.turning.push(Arc::new(stream));
@@ -197,27 +198,32 @@ impl Streams {
         streams
     }
 
-    fn stays(&mut self, name: &str, timestamp_id: usize, shows: Shows, longest_silence: Duration) {
+    fn stays(&mut self, name: &str, timestamp_id: usize, shows: StreamContent, longest_silence: Duration) {
         let short = |number| u16::try_from(number).expect("a handful of streams");
         let (number, timestamp_id, name) = (short(self.staying.len()), short(timestamp_id), name.to_owned());
         self.staying.push(Arc::new(Stream { number, name, timestamp_id, shows, longest_silence }));
     }
 
     /// Which stream a viewer watches, and how.
-    pub(crate) fn seat(&self, number: usize) -> (Arc<Stream>, Manner, Asking, Look) {
+    pub(crate) fn seat(&self, number: usize) -> (Arc<Stream>, ViewerBehaviour, ViewerProtocol, ImageOptions) {
         let asking = match number / 2 % 6 {
-            0 => Asking::Chunked,
-            1 => Asking::Old,
-            2 => Asking::MjpgStreamer,
-            3 => Asking::Unchunked,
-            4 => Asking::Go2Rtc,
-            _ => Asking::Motion,
+            0 => ViewerProtocol::Chunked,
+            1 => ViewerProtocol::Old,
+            2 => ViewerProtocol::MjpgStreamer,
+            3 => ViewerProtocol::Unchunked,
+            4 => ViewerProtocol::Go2Rtc,
+            _ => ViewerProtocol::Motion,
         };
         if number >= OF_STREAMS + OF_RENDITIONS {
             // They have no number that lasts.
-            let asking = if (number / 6).is_multiple_of(2) { Asking::Chunked } else { Asking::Old };
-            let manner = if number.is_multiple_of(4) { Manner::ComesAndGoes } else { Manner::Steady };
-            return (self.turning[number % self.turning.len()].clone(), manner, asking, Look::AsItIs);
+            let asking =
+                if (number / 6).is_multiple_of(2) { ViewerProtocol::Chunked } else { ViewerProtocol::Old };
+            let manner = if number.is_multiple_of(4) {
+                ViewerBehaviour::ComesAndGoes
+            } else {
+                ViewerBehaviour::Steady
+            };
+            return (self.turning[number % self.turning.len()].clone(), manner, asking, ImageOptions::AsItIs);
         }
         if number >= OF_STREAMS {
             return self.rendition(number, asking);
@@ -225,25 +231,29 @@ impl Streams {
         let unmade = self.staying.len() - RENDITIONS.len();
         let (manner, stream) = match number % 20 {
             // Only a camera sends enough to fill the kernel's buffers.
-            3 => (Manner::NeverReads, number / 20),
-            7 | 17 => (Manner::Slow, number / 10 % CAMERAS.len()),
-            9 | 14 | 19 => (Manner::ComesAndGoes, number / 5 % unmade),
-            _ => (Manner::Steady, number % unmade),
+            3 => (ViewerBehaviour::NeverReads, number / 20),
+            7 | 17 => (ViewerBehaviour::Slow, number / 10 % CAMERAS.len()),
+            9 | 14 | 19 => (ViewerBehaviour::ComesAndGoes, number / 5 % unmade),
+            _ => (ViewerBehaviour::Steady, number % unmade),
         };
-        (self.staying[stream].clone(), manner, asking, Look::AsItIs)
+        (self.staying[stream].clone(), manner, asking, ImageOptions::AsItIs)
     }
 
-    fn rendition(&self, number: usize, asking: Asking) -> (Arc<Stream>, Manner, Asking, Look) {
+    fn rendition(
+        &self,
+        number: usize,
+        asking: ViewerProtocol,
+    ) -> (Arc<Stream>, ViewerBehaviour, ViewerProtocol, ImageOptions) {
         let unmade = self.staying.len() - RENDITIONS.len();
         let (stream, look) = match number % 3 {
-            0 => (unmade + number / 3 % RENDITIONS.len(), Look::AsItIs),
-            1 => (number / 3 % 4, Look::Narrow),
-            _ => (number / 3 % 3, Look::Adaptive),
+            0 => (unmade + number / 3 % RENDITIONS.len(), ImageOptions::AsItIs),
+            1 => (number / 3 % 4, ImageOptions::Narrow),
+            _ => (number / 3 % 3, ImageOptions::Adaptive),
         };
         let manner = match look {
-            Look::Adaptive => Manner::Slow,
-            _ if number.is_multiple_of(4) => Manner::ComesAndGoes,
-            _ => Manner::Steady,
+            ImageOptions::Adaptive => ViewerBehaviour::Slow,
+            _ if number.is_multiple_of(4) => ViewerBehaviour::ComesAndGoes,
+            _ => ViewerBehaviour::Steady,
         };
         (self.staying[stream].clone(), manner, asking, look)
     }
@@ -252,15 +262,16 @@ impl Streams {
 /// Returns the name of a camera's stream.
 pub(crate) fn camera_name(position: usize) -> String {
     let habit = match CAMERAS[position] {
-        Habit::Steady(_) => "steady",
-        Habit::Closes(_) => "closes",
-        Habit::Mortal(_) => "dies",
+        CameraBehaviour::Steady(_) => "steady",
+        CameraBehaviour::Closes(_) => "closes",
+        CameraBehaviour::Mortal(_) => "dies",
     };
     format!("cam-{position}-{habit}")
 }
 
 /// The log may warn about these.
 pub(crate) fn goes_away() -> Vec<String> {
-    let made_to = (0..CAMERAS.len()).filter(|&position| !matches!(CAMERAS[position], Habit::Steady(_)));
+    let made_to =
+        (0..CAMERAS.len()).filter(|&position| !matches!(CAMERAS[position], CameraBehaviour::Steady(_)));
     made_to.map(camera_name).collect()
 }

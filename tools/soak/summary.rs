@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{api::Answer, log::Log, memory::Trend, rates::Rates, report::Report, watching::Usages};
+use crate::{api::Answer, log::Log, memory::Trend, monitor::Usages, rates::Rates, report::Report};
 
 /// All that was measured.
 #[derive(Debug)]

@@ -17,10 +17,10 @@ use tokio::{
 use crate::{
     body::Body,
     checks::Checker,
-    liveness::Existence,
-    picture::Album,
+    liveness::StreamPresence,
+    picture::PictureSet,
     report::{Report, count},
-    scenario::{Asking, Look, Manner, Shows, Stream},
+    scenario::{ImageOptions, Stream, StreamContent, ViewerBehaviour, ViewerProtocol},
 };
 
 /// A silent stream shows its frame again each second, so a part comes at least every few, also on a busy
@@ -40,12 +40,12 @@ const LEFTOVERS_WITHIN: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Viewer {
     pub(crate) stream: Arc<Stream>,
-    pub(crate) manner: Manner,
-    pub(crate) asking: Asking,
-    pub(crate) look: Look,
+    pub(crate) manner: ViewerBehaviour,
+    pub(crate) asking: ViewerProtocol,
+    pub(crate) look: ImageOptions,
     pub(crate) address: SocketAddr,
     pub(crate) checker: Checker,
-    pub(crate) album: Arc<Album>,
+    pub(crate) album: Arc<PictureSet>,
     pub(crate) report: Arc<Report>,
     /// Decides how long it stays.
     pub(crate) rng: Rng,
@@ -62,14 +62,14 @@ impl Viewer {
     /// Watches for ever.
     pub(crate) async fn run(mut self) {
         loop {
-            let removals = self.existence().map(Existence::removals);
+            let removals = self.existence().map(StreamPresence::removals);
             let visit = match self.manner {
-                Manner::Steady | Manner::Slow => Some(self.watch().await),
-                Manner::ComesAndGoes => {
+                ViewerBehaviour::Steady | ViewerBehaviour::Slow => Some(self.watch().await),
+                ViewerBehaviour::ComesAndGoes => {
                     let stay = Duration::from_millis(self.rng.u64(500..8_000));
                     timeout(stay, self.watch()).await.ok()
                 }
-                Manner::NeverReads => {
+                ViewerBehaviour::NeverReads => {
                     if let Err(error) = self.never_read().await {
                         self.complain(format!("could not ask: {error}"));
                     }
@@ -92,9 +92,9 @@ impl Viewer {
         }
     }
 
-    fn existence(&self) -> Option<&Existence> {
+    fn existence(&self) -> Option<&StreamPresence> {
         match &self.stream.shows {
-            Shows::Turning(existence) => Some(existence),
+            StreamContent::Turning(existence) => Some(existence),
             _ => None,
         }
     }
@@ -102,10 +102,10 @@ impl Viewer {
     /// A camera that lives for less than framecast waits between its tries may be missed, more than once.
     fn may_be_silent(&self) -> bool {
         match &self.stream.shows {
-            Shows::Camera(liveness) | Shows::Small(liveness, _) => {
+            StreamContent::Camera(liveness) | StreamContent::Small(liveness, _) => {
                 liveness.excuses_placeholder(self.album.now_us())
             }
-            Shows::Push | Shows::Renderer | Shows::Turning(_) => false,
+            StreamContent::Push | StreamContent::Renderer | StreamContent::Turning(_) => false,
         }
     }
 
@@ -130,7 +130,7 @@ impl Viewer {
 
     async fn ask(&self) -> io::Result<TcpStream> {
         let socket = TcpSocket::new_v4()?;
-        if matches!(self.manner, Manner::Slow | Manner::NeverReads) {
+        if matches!(self.manner, ViewerBehaviour::Slow | ViewerBehaviour::NeverReads) {
             socket.set_recv_buffer_size(SMALL_BUFFER)?;
         }
         let mut socket = socket.connect(self.address).await?;
@@ -143,14 +143,15 @@ impl Viewer {
     fn joined(&self) {
         count(&self.report.joined);
         // Nobody else need be there to look at these.
-        let alone = self.look != Look::AsItIs || !matches!(self.stream.shows, Shows::Camera(_) | Shows::Push);
+        let alone = self.look != ImageOptions::AsItIs
+            || !matches!(self.stream.shows, StreamContent::Camera(_) | StreamContent::Push);
         if alone {
             count(&self.report.woken);
         }
     }
 
     async fn watch(&mut self) -> io::Result<End> {
-        let mut body = Body::new(self.ask().await?, self.manner == Manner::Slow);
+        let mut body = Body::new(self.ask().await?, self.manner == ViewerBehaviour::Slow);
         body.head(self.asking.version(), self.asking.is_chunked()).await?;
         self.joined();
         body.first_delimiter().await?;

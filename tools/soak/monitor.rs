@@ -27,7 +27,7 @@ const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(30);
 
 /// Interval of these checks. The metrics, which contain the number of tasks, are gathered on a helper's
 /// thread.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The resources of the process before the viewers, with them, and after them.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +45,7 @@ impl Usages {
 }
 
 /// Runs the full load, with samples and lines of progress; notes the usage at its end.
-pub(crate) async fn watch_over(
+pub(crate) async fn monitor(
     relay: &Relay,
     length: Duration,
     report: &Report,
@@ -112,7 +112,11 @@ pub(crate) fn check_quirks(stream_list: &Value, report: &Report) {
 }
 
 /// Waits until descriptors and threads, and then tasks, are back at what they were before the viewers.
-pub(crate) async fn given_back(relay: &Relay, usages: &mut Usages, report: &Report) -> Result<()> {
+pub(crate) async fn check_resources_released(
+    relay: &Relay,
+    usages: &mut Usages,
+    report: &Report,
+) -> Result<()> {
     let start = Instant::now();
     let late = || start.elapsed() > GIVEN_BACK_WITHIN;
     let base = usages.processes[0];
@@ -127,7 +131,7 @@ pub(crate) async fn given_back(relay: &Relay, usages: &mut Usages, report: &Repo
             report.violation(text);
             break;
         }
-        sleep(LOOK_AGAIN).await;
+        sleep(POLL_INTERVAL).await;
     }
     let base = usages.tasks[0];
     loop {
@@ -140,6 +144,6 @@ pub(crate) async fn given_back(relay: &Relay, usages: &mut Usages, report: &Repo
             report.violation(format!("tasks go on after the viewers had left: {base} became {tasks}"));
             return Ok(());
         }
-        sleep(LOOK_AGAIN).await;
+        sleep(POLL_INTERVAL).await;
     }
 }

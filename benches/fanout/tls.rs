@@ -35,14 +35,14 @@ const RECORD_TAIL: usize = 1 + 16;
 
 /// A certificate and its key, as files; both sides of the comparison use them.
 #[derive(Debug, Clone)]
-pub(crate) struct Files {
+pub(crate) struct CertFiles {
     /// Certificate in PEM.
     pub cert: PathBuf,
     /// Key in PEM.
     pub key: PathBuf,
 }
 
-impl Files {
+impl CertFiles {
     /// Makes them: ECDSA P-256, as certificate authorities give them today.
     pub(crate) fn make(folder: &Path) -> anyhow::Result<Self> {
         let files = Self { cert: folder.join("cert.pem"), key: folder.join("key.pem") };
@@ -67,9 +67,9 @@ const AHEAD: usize = 128 * 1024;
 
 /// The yardstick's connection: rustls and nothing else.
 #[derive(Debug)]
-pub(crate) struct Secured(Box<ServerConnection>);
+pub(crate) struct TlsConnection(Box<ServerConnection>);
 
-impl Secured {
+impl TlsConnection {
     pub(crate) fn new(config: Arc<ServerConfig>) -> anyhow::Result<Self> {
         let mut session = ServerConnection::new(config)?;
         session.set_buffer_limit(Some(AHEAD));

@@ -26,7 +26,7 @@ use rustix::{
 use rustls::ServerConfig;
 use socket2::{Domain, SockRef, Socket, Type};
 
-use crate::secured::{Files, Secured};
+use crate::tls::{CertFiles, TlsConnection};
 
 /// framecast's: see its `web` module.
 const NOT_SENT_LOW_WATER: u32 = 16 * 1024;
@@ -65,7 +65,7 @@ impl Part {
     }
 
     /// Writes from `offset` on.
-    fn write(&self, socket: &TcpStream, tls: Option<&mut Secured>, offset: usize) -> io::Result<usize> {
+    fn write(&self, socket: &TcpStream, tls: Option<&mut TlsConnection>, offset: usize) -> io::Result<usize> {
         if let Some(file) = &self.file {
             let mut at = offset as u64;
             return Ok(sendfile(socket, file, Some(&mut at), self.len - offset)?);
@@ -98,7 +98,7 @@ fn sealed(pieces: &[Bytes; 3]) -> anyhow::Result<OwnedFd> {
 
 struct Viewer {
     socket: TcpStream,
-    tls: Option<Secured>,
+    tls: Option<TlsConnection>,
     /// Which camera, once it has asked for one.
     camera: Option<usize>,
     sending: Option<(Rc<Part>, usize)>,
@@ -147,7 +147,7 @@ struct Camera {
     viewers: Vec<usize>,
 }
 
-struct Yardstick {
+struct BaselineServer {
     mode: Mode,
     low_water: bool,
     tls: Option<Arc<ServerConfig>>,
@@ -170,7 +170,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     let [mode, upstream, rest @ ..] = arguments else { bail!("yardstick MODE UPSTREAM") };
     let (mode, tls) = match (&**mode, rest) {
         ("tls", [cert, key]) => {
-            let files = Files { cert: cert.into(), key: key.into() };
+            let files = CertFiles { cert: cert.into(), key: key.into() };
             (Mode::Tls, Some(files.server()?))
         }
         ("sendfile", _) => (Mode::Sendfile, None),
@@ -184,7 +184,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     writeln!(io::stdout(), "listening on http://127.0.0.1:{}/", listener.local_addr()?.port())?;
     let epoll = epoll::create(CreateFlags::CLOEXEC)?;
     epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
-    let mut yardstick = Yardstick {
+    let mut yardstick = BaselineServer {
         mode,
         low_water: tls.is_some() || rest.is_empty(),
         tls,
@@ -213,7 +213,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     }
 }
 
-impl Yardstick {
+impl BaselineServer {
     fn accept(&mut self) -> anyhow::Result<()> {
         loop {
             let socket = match self.listener.accept() {
@@ -229,7 +229,7 @@ impl Yardstick {
             let n = self.free.pop().unwrap_or(self.viewers.len());
             let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
             epoll::add(&self.epoll, &socket, EventData::new_u64(VIEWERS + n as u64), flags)?;
-            let tls = self.tls.clone().map(Secured::new).transpose()?;
+            let tls = self.tls.clone().map(TlsConnection::new).transpose()?;
             let viewer = Some(Viewer { socket, tls, camera: None, sending: None, sent: 0 });
             if n == self.viewers.len() { self.viewers.push(viewer) } else { self.viewers[n] = viewer }
         }

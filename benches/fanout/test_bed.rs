@@ -16,12 +16,12 @@ use crate::{
     camera::CameraName,
     load::{Plan, Seen},
     process::{Server, cpu_seconds, myself},
-    secured::Files,
+    tls::CertFiles,
 };
 
 /// Who is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Who {
+pub(crate) enum ServerKind {
     /// The yardstick with `writev`.
     Write,
     /// The yardstick with `sendfile`.
@@ -31,11 +31,11 @@ pub(crate) enum Who {
 }
 
 /// All three.
-pub(crate) const ALL: [Who; 3] = [Who::Write, Who::Sendfile, Who::Framecast];
+pub(crate) const ALL: [ServerKind; 3] = [ServerKind::Write, ServerKind::Sendfile, ServerKind::Framecast];
 
 /// The viewers of a measurement.
 #[derive(Debug, Clone)]
-pub(crate) struct Audience {
+pub(crate) struct ViewerLoad {
     /// The cameras, one stream each.
     pub cameras: Vec<CameraName>,
     /// All viewers.
@@ -48,7 +48,7 @@ pub(crate) struct Audience {
     pub window_s: f64,
 }
 
-impl Audience {
+impl ViewerLoad {
     /// `viewers` of one camera.
     pub(crate) fn of(bytes: usize, fps: u32, viewers: usize) -> Self {
         let cameras = vec![CameraName { bytes, fps, number: 0 }];
@@ -58,32 +58,32 @@ impl Audience {
 
 /// The running processes; they end with this.
 #[derive(Debug)]
-pub(crate) struct Stage {
+pub(crate) struct TestBed {
     camera: Server,
     write: Server,
     sendfile: Server,
     framecast: Server,
     /// All but the camera speak TLS, and `write` is rustls.
-    tls: Option<Files>,
+    tls: Option<CertFiles>,
     _folder: TempDir,
 }
 
-impl Stage {
+impl TestBed {
     /// Starts all, with a stream for each camera. `cores` (0: all) are those that framecast may use.
     pub(crate) fn start(program: &PathBuf, cores: usize, cameras: &[CameraName]) -> anyhow::Result<Self> {
         Self::start_in(tempfile::tempdir()?, None, program, cores, cameras)
     }
 
-    /// Starts the stage with TLS; [`Who::Write`] is then a bare loop around rustls.
+    /// Starts the stage with TLS; [`ServerKind::Write`] is then a bare loop around rustls.
     pub(crate) fn start_secured(program: &PathBuf, cameras: &[CameraName]) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let files = Files::make(folder.path())?;
+        let files = CertFiles::make(folder.path())?;
         Self::start_in(folder, Some(files), program, 0, cameras)
     }
 
     fn start_in(
         folder: TempDir,
-        tls: Option<Files>,
+        tls: Option<CertFiles>,
         program: &PathBuf,
         cores: usize,
         cameras: &[CameraName],
@@ -108,24 +108,24 @@ impl Stage {
     }
 
     /// Its process.
-    pub(crate) fn server(&self, who: Who) -> &Server {
+    pub(crate) fn server(&self, who: ServerKind) -> &Server {
         match who {
-            Who::Write => &self.write,
-            Who::Sendfile => &self.sendfile,
-            Who::Framecast => &self.framecast,
+            ServerKind::Write => &self.write,
+            ServerKind::Sendfile => &self.sendfile,
+            ServerKind::Framecast => &self.framecast,
         }
     }
 
     /// Lets `audience` watch.
-    pub(crate) fn measure(&self, who: Who, audience: &Audience) -> anyhow::Result<Seen> {
+    pub(crate) fn measure(&self, who: ServerKind, audience: &ViewerLoad) -> anyhow::Result<Seen> {
         self.measure_from(who, audience, None)
     }
 
     /// Measures from a network namespace, if one is given with the address at which it finds this one.
     pub(crate) fn measure_from(
         &self,
-        who: Who,
-        audience: &Audience,
+        who: ServerKind,
+        audience: &ViewerLoad,
         namespace: Option<(&str, IpAddr)>,
     ) -> anyhow::Result<Seen> {
         let server = self.server(who);
@@ -163,8 +163,8 @@ impl Stage {
     /// Measures each of `whom` in turns, `rounds` times; one list for each, in their order.
     pub(crate) fn in_turns(
         &self,
-        whom: &[Who],
-        audience: &Audience,
+        whom: &[ServerKind],
+        audience: &ViewerLoad,
         rounds: usize,
     ) -> anyhow::Result<Vec<Vec<Seen>>> {
         let mut all = vec![Vec::new(); whom.len()];
@@ -195,12 +195,16 @@ impl Stage {
     }
 }
 
-fn configuration(camera: &SocketAddr, cameras: &[CameraName], tls: Option<&Files>) -> anyhow::Result<String> {
+fn configuration(
+    camera: &SocketAddr,
+    cameras: &[CameraName],
+    tls: Option<&CertFiles>,
+) -> anyhow::Result<String> {
     let mut yaml = String::from(
         "limits: {max_viewers: 20000, max_viewers_per_stream: 20000}\n\
          defaults: {linger: 0s, placeholder: false}\nstreams:\n",
     );
-    if let Some(Files { cert, key }) = tls {
+    if let Some(CertFiles { cert, key }) = tls {
         yaml.insert_str(0, &format!("server: {{tls: {{cert_file: {cert:?}, key_file: {key:?}}}}}\n"));
     }
     for name in cameras {

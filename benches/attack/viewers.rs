@@ -32,7 +32,7 @@ const PICTURE: &[u8] = include_bytes!("../../tests/fixtures/photographs/420.jpg"
 const COMMENT: [u8; 6] = [0xff, 0xd8, 0xff, 0xfe, 0, 10];
 
 /// A camera of 30 frames a second with a constant number of viewers.
-pub(crate) struct Audience {
+pub(crate) struct ViewerGroup {
     pub(crate) camera: SocketAddr,
     sent: Arc<AtomicU64>,
     seen: Arc<AtomicU64>,
@@ -61,7 +61,7 @@ impl std::ops::Sub for Frames {
     }
 }
 
-impl Audience {
+impl ViewerGroup {
     /// Starts the camera.
     pub(crate) async fn new() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;

@@ -13,12 +13,12 @@ use tokio::{
 use crate::{
     api::{Answer, ask},
     file::{File, Settings},
-    liveness::{Existence, HOLDS_WITHIN},
+    liveness::{HOLDS_WITHIN, StreamPresence},
     log::Log,
-    picture::Album,
+    picture::PictureSet,
     process::signal,
     report::{Report, count},
-    scenario::{ADDED, Shows, Stream, TURNING},
+    scenario::{ADDED, Stream, StreamContent, TURNING},
 };
 
 /// From one change to the next: every 15 s or so.
@@ -28,11 +28,11 @@ const PAUSE_MS: Range<u64> = 8_000..22_000;
 const WRONG_FOR_MS: Range<u64> = 500..5_000;
 
 /// Interval at which it is checked whether a change has taken effect.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The method by which framecast is told of a new file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum ReloadTrigger {
     /// It sees it.
     Seen,
     /// SIGHUP.
@@ -43,18 +43,18 @@ enum Way {
 
 /// Who changes it.
 #[derive(Debug)]
-pub(crate) struct Changer {
+pub(crate) struct ConfigChanger {
     pub(crate) file: File,
     pub(crate) pid: u32,
     pub(crate) address: SocketAddr,
     pub(crate) streams: Vec<Arc<Stream>>,
-    pub(crate) album: Arc<Album>,
+    pub(crate) album: Arc<PictureSet>,
     pub(crate) log: Arc<Log>,
     pub(crate) report: Arc<Report>,
     pub(crate) rng: Rng,
 }
 
-impl Changer {
+impl ConfigChanger {
     /// Changes one thing after the other until told to end; then all is as it was at first.
     pub(crate) async fn run(mut self, mut ending: watch::Receiver<bool>) {
         loop {
@@ -68,22 +68,22 @@ impl Changer {
                 6..8 => self.spoil_file().await,
                 _ => self.edit().await,
             };
-            self.mind("a change", done);
+            self.report_error("a change", done);
         }
         let done = self.restore().await;
-        self.mind("the last change", done);
+        self.report_error("the last change", done);
     }
 
-    fn mind(&self, what: &str, done: anyhow::Result<()>) {
+    fn report_error(&self, what: &str, done: anyhow::Result<()>) {
         if let Err(error) = done {
             self.report.violation(format!("{what}: {error:#}"));
         }
     }
 
-    fn existence(&self, name: &str) -> &Existence {
+    fn existence(&self, name: &str) -> &StreamPresence {
         let stream = self.streams.iter().find(|stream| stream.name == name);
         match &stream.expect("all that turns is known").shows {
-            Shows::Turning(existence) => existence,
+            StreamContent::Turning(existence) => existence,
             _ => unreachable!("only what turns is here"),
         }
     }
@@ -109,7 +109,7 @@ impl Changer {
         self.file.write(&mut self.rng)?;
         let way = self.way();
         let answer = self.tell(way).await?;
-        self.must_hold("ok").await?;
+        self.wait_until_applied("ok").await?;
         if let Some(answer) = answer {
             anyhow::ensure!(answer.status == 200, "a good file was answered {answer:?}");
             self.only(name, &answer.json());
@@ -124,7 +124,7 @@ impl Changer {
         self.file.write_spoiled(&mut self.rng)?;
         let way = self.way();
         let answer = self.tell(way).await?;
-        self.must_hold("wrong").await?;
+        self.wait_until_applied("wrong").await?;
         if let Some(answer) = answer {
             anyhow::ensure!(answer.status == 422, "a wrong file was answered {answer:?}");
         }
@@ -133,7 +133,7 @@ impl Changer {
         self.file.write(&mut self.rng)?;
         let way = self.way();
         self.tell(way).await?;
-        self.must_hold("ok").await
+        self.wait_until_applied("ok").await
     }
 
     /// Makes a change over HTTP, with streams that are not in the file.
@@ -155,7 +155,7 @@ impl Changer {
         };
         anyhow::ensure!(answer.status == wanted, "{name}: {wanted} was expected, not {answer:?}");
         self.only(name, &answer.json());
-        self.must_hold("ok").await
+        self.wait_until_applied("ok").await
     }
 
     /// As it was before the first change.
@@ -175,19 +175,19 @@ impl Changer {
             }
         }
         self.file.write(&mut self.rng)?;
-        self.tell(Way::Asked).await?;
-        self.must_hold("ok").await
+        self.tell(ReloadTrigger::Asked).await?;
+        self.wait_until_applied("ok").await
     }
 
-    fn way(&mut self) -> Way {
-        [Way::Seen, Way::HangUp, Way::Asked][self.rng.usize(..3)]
+    fn way(&mut self) -> ReloadTrigger {
+        [ReloadTrigger::Seen, ReloadTrigger::HangUp, ReloadTrigger::Asked][self.rng.usize(..3)]
     }
 
-    async fn tell(&self, way: Way) -> anyhow::Result<Option<Answer>> {
+    async fn tell(&self, way: ReloadTrigger) -> anyhow::Result<Option<Answer>> {
         match way {
-            Way::Seen => {}
-            Way::HangUp => signal(self.pid, "HUP").await?,
-            Way::Asked => return Ok(Some(ask(self.address, "POST", "/api/reload", "").await?)),
+            ReloadTrigger::Seen => {}
+            ReloadTrigger::HangUp => signal(self.pid, "HUP").await?,
+            ReloadTrigger::Asked => return Ok(Some(ask(self.address, "POST", "/api/reload", "").await?)),
         }
         Ok(None)
     }
@@ -205,7 +205,7 @@ impl Changer {
 
     /// Waits until the API shows the streams that there should be, with their settings, and this state of the
     /// file.
-    async fn must_hold(&self, state: &str) -> anyhow::Result<()> {
+    async fn wait_until_applied(&self, state: &str) -> anyhow::Result<()> {
         let wanted = self.file.titles();
         let start = Instant::now();
         loop {
@@ -218,7 +218,7 @@ impl Changer {
             if start.elapsed() > HOLDS_WITHIN {
                 anyhow::bail!("{wanted:?} ({state}) was expected, not {found:?} ({has})");
             }
-            sleep(LOOK_AGAIN).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 }
