@@ -5,8 +5,8 @@ use std::path::Path;
 use super::{glyph_check, state_file::StateFile};
 use crate::{
     config::{
-        self, Added, ApiSources, Chosen, Config, ConfigErrors, Environment, Listen, Mistake, SourceConfig,
-        StreamConfig,
+        self, Added, ApiSources, Config, ConfigErrors, ConfigSource, Environment, Listen, Mistake,
+        SourceConfig, StreamConfig,
     },
     platform::file_watch::WatchedFiles,
     web::Tls,
@@ -15,7 +15,7 @@ use crate::{
 /// A configuration file with the options of the command line and the streams that were added over HTTP.
 #[derive(Debug, Clone)]
 pub struct ConfigLoader {
-    chosen: Chosen,
+    chosen: ConfigSource,
     listen: Vec<Listen>,
     /// State of the file before it was read for the first time.
     watched: Option<WatchedFiles>,
@@ -44,10 +44,10 @@ impl LoadedConfig {
 impl ConfigLoader {
     /// Creates a source of the chosen configuration; `listen` replaces the addresses of the file, if it has
     /// any.
-    pub fn new(chosen: Chosen, listen: Vec<Listen>) -> Self {
+    pub fn new(chosen: ConfigSource, listen: Vec<Listen>) -> Self {
         let looked_at = match &chosen {
-            Chosen::File(path) => Some(WatchedFiles::new(&[path])),
-            Chosen::Demo => None,
+            ConfigSource::File(path) => Some(WatchedFiles::new(&[path])),
+            ConfigSource::Demo => None,
         };
         Self { chosen, listen, watched: looked_at }
     }
@@ -55,16 +55,16 @@ impl ConfigLoader {
     /// Returns the name of the configuration in messages.
     pub fn label(&self) -> String {
         match &self.chosen {
-            Chosen::File(path) => path.display().to_string(),
-            Chosen::Demo => "the built-in demo (no configuration file found)".to_owned(),
+            ConfigSource::File(path) => path.display().to_string(),
+            ConfigSource::Demo => "the built-in demo (no configuration file found)".to_owned(),
         }
     }
 
     /// Returns the path of the file; none for the demo.
     pub fn file(&self) -> Option<&Path> {
         match &self.chosen {
-            Chosen::File(path) => Some(path),
-            Chosen::Demo => None,
+            ConfigSource::File(path) => Some(path),
+            ConfigSource::Demo => None,
         }
     }
 
@@ -84,8 +84,8 @@ impl ConfigLoader {
     /// Every mistake that was found.
     pub fn load(&self) -> Result<LoadedConfig, ConfigErrors> {
         let text = match &self.chosen {
-            Chosen::File(path) => config::read_file(path)?,
-            Chosen::Demo => config::DEMO.to_owned(),
+            ConfigSource::File(path) => config::read_file(path)?,
+            ConfigSource::Demo => config::DEMO.to_owned(),
         };
         self.parse(text, self.state_file().read()?)
     }

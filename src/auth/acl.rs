@@ -11,7 +11,7 @@ use super::{
     signed_link, token,
 };
 use crate::{
-    config::{AuthConfig, Grant, Reach, Role, Secret, TokenHash},
+    config::{AuthConfig, Grant, Role, Secret, StreamScope, TokenHash},
     media::stream_name::StreamName,
 };
 
@@ -28,7 +28,7 @@ pub(super) struct User {
 /// The access rules of a configuration.
 #[derive(Debug)]
 pub(super) struct Acl {
-    pub(super) anonymous: Reach,
+    pub(super) anonymous: StreamScope,
     pub(super) users: Vec<User>,
     tokens: Vec<(TokenHash, Arc<Identity>)>,
     link_key: Option<Secret>,
@@ -86,7 +86,7 @@ impl Acl {
     ) -> Option<(Arc<Identity>, Duration)> {
         let key = self.link_key.as_ref()?;
         let lasts = signed_link::verify(key, stream, signed, now.unix)?;
-        let grant = Grant { role: Role::View, reach: Reach::Only([stream.clone()].into()) };
+        let grant = Grant { role: Role::View, reach: StreamScope::Only([stream.clone()].into()) };
         let name = format!("a link to {stream}");
         let link = LinkId { stream: stream.clone(), expires: signed.expires };
         let fingerprint = link_fingerprint(key, &link);

@@ -90,14 +90,14 @@ mod tests {
     use super::*;
     use crate::{
         auth::{authenticator::Credentials, signed_link, token},
-        config::{AuthConfig, Reach, Secret, TokenConfig},
+        config::{AuthConfig, Secret, StreamScope, TokenConfig},
     };
 
     fn door() -> StreamName {
         "door".parse().unwrap()
     }
 
-    fn config(reach: Option<Reach>) -> AuthConfig {
+    fn config(reach: Option<StreamScope>) -> AuthConfig {
         let token = |streams| TokenConfig {
             name: "wall".to_owned(),
             hash: token::hash("wall"),
@@ -105,7 +105,7 @@ mod tests {
             streams,
         };
         AuthConfig {
-            anonymous: Reach::nothing(),
+            anonymous: StreamScope::nothing(),
             tokens: reach.map(token).into_iter().collect(),
             link_key: Some(Secret::new("k".repeat(32))),
             ..AuthConfig::default()
@@ -120,17 +120,17 @@ mod tests {
 
     #[tokio::test]
     async fn it_is_over_when_the_rules_allow_it_no_longer_and_not_before() {
-        let auth = Arc::new(Authenticator::new(&config(Some(Reach::All))));
+        let auth = Arc::new(Authenticator::new(&config(Some(StreamScope::All))));
         let shown = Credentials { tokens: vec!["wall".to_owned()], ..Credentials::default() };
         let mut active_grant = active_grant(&auth, &shown).await;
         let mut over = Box::pin(active_grant.ended());
         assert!(poll!(over.as_mut()).is_pending());
-        auth.replace(&config(Some(Reach::Only([door()].into()))));
+        auth.replace(&config(Some(StreamScope::Only([door()].into()))));
         assert!(poll!(over.as_mut()).is_pending(), "less, but enough");
-        auth.replace(&config(Some(Reach::Only(["porch".parse().unwrap()].into()))));
+        auth.replace(&config(Some(StreamScope::Only(["porch".parse().unwrap()].into()))));
         assert!(poll!(over.as_mut()).is_ready(), "another stream only");
         let nobody = auth.anonymous();
-        let everybody = AuthConfig { anonymous: Reach::All, ..config(None) };
+        let everybody = AuthConfig { anonymous: StreamScope::All, ..config(None) };
         auth.replace(&everybody);
         let mut active_grant = ActiveGrant::new(&auth, &nobody, Role::View, Some(&door()));
         assert!(!active_grant.is_ended(), "everybody may");
@@ -140,7 +140,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_is_over_when_its_session_is_ended_unless_something_else_was_shown() {
-        let auth = Arc::new(Authenticator::new(&config(Some(Reach::All))));
+        let auth = Arc::new(Authenticator::new(&config(Some(StreamScope::All))));
         let token = Credentials { tokens: vec!["wall".to_owned()], ..Credentials::default() };
         let mut principal = auth.anonymous();
         auth.identify(&mut principal, &token, None, None, |_| true).await.unwrap();

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use super::{identity::Identity, sessions::SessionRef};
 use crate::{
-    config::{Grant, Reach, Role},
+    config::{Grant, Role, StreamScope},
     media::stream_name::StreamName,
 };
 
@@ -28,7 +28,7 @@ struct HeldIdentity {
 }
 
 impl Principal {
-    pub(super) fn anonymous(watches: Reach) -> Self {
+    pub(super) fn anonymous(watches: StreamScope) -> Self {
         let anonymous = Grant { role: Role::View, reach: watches };
         Self { anonymous, identities: Vec::new(), publisher_grant: None }
     }
@@ -82,7 +82,7 @@ impl Principal {
 
     /// Adds the right to publish, which the stream's own token grants.
     pub(super) fn add_publisher(&mut self, stream: StreamName) {
-        self.publisher_grant = Some(Grant { role: Role::Push, reach: Reach::Only([stream].into()) });
+        self.publisher_grant = Some(Grant { role: Role::Push, reach: StreamScope::Only([stream].into()) });
     }
 
     /// Returns whether a valid credential was shown.
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
     use crate::auth::{clock::Clock, sessions::Sessions};
 
-    fn identity(name: &str, role: Role, reach: Reach) -> Arc<Identity> {
+    fn identity(name: &str, role: Role, reach: StreamScope) -> Arc<Identity> {
         Arc::new(Identity {
             name: name.to_owned(),
             grant: Grant { role, reach },
@@ -156,7 +156,7 @@ mod tests {
     }
 
     fn nobody() -> Principal {
-        Principal::anonymous(Reach::nothing())
+        Principal::anonymous(StreamScope::nothing())
     }
 
     #[test]
@@ -165,9 +165,9 @@ mod tests {
         let first = Instant::now() + second;
         let last = first + second;
         let mut principal = nobody();
-        principal.add_identity(identity("for ever", Role::View, Reach::All));
-        principal.add_expiring(identity("later", Role::Push, Reach::All), last);
-        principal.add_expiring(identity("sooner", Role::Admin, Reach::All), first);
+        principal.add_identity(identity("for ever", Role::View, StreamScope::All));
+        principal.add_expiring(identity("later", Role::Push, StreamScope::All), last);
+        principal.add_expiring(identity("sooner", Role::Admin, StreamScope::All), first);
         let ends = [first - second, first, last].map(|now| principal.next_expiry(now));
         assert_eq!(ends, [Some(first), Some(last), None]);
         let highest =
@@ -186,17 +186,17 @@ mod tests {
             (principal.name().map(ToOwned::to_owned), any, all)
         };
         assert_eq!(rights(&principal), (None, [false; 3], [false; 3]));
-        principal.add_identity(identity("first", Role::Push, Reach::Only([door].into())));
+        principal.add_identity(identity("first", Role::Push, StreamScope::Only([door].into())));
         let name = Some("first".to_owned());
         assert_eq!(rights(&principal), (name.clone(), [true, true, false], [false; 3]));
-        principal.add_identity(identity("second", Role::View, Reach::All));
+        principal.add_identity(identity("second", Role::View, StreamScope::All));
         assert_eq!(rights(&principal), (name, [true, true, false], [true, false, false]));
     }
 
     #[test]
     fn a_session_is_told_from_what_the_request_shows() {
         let (sessions, now) = (Sessions::default(), Clock::default().now());
-        let alice = identity("alice", Role::View, Reach::All);
+        let alice = identity("alice", Role::View, StreamScope::All);
         let ends = now.instant + Duration::from_secs(60);
         let cookie = sessions.begin(alice, ends, None, now.instant).unwrap();
         let (alice, session) = sessions.get(&cookie, now).unwrap();
@@ -206,7 +206,7 @@ mod tests {
         assert!(
             principal.has_session() && principal.is_authenticated() && principal.request_identity().is_none()
         );
-        let bob = identity("bob", Role::View, Reach::All);
+        let bob = identity("bob", Role::View, StreamScope::All);
         principal.add_identity(bob.clone());
         assert_eq!(principal.request_identity(), Some((&bob, None)));
         assert!(!principal.is_by_link());

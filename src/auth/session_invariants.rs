@@ -18,7 +18,7 @@ use super::{
     signed_link, token,
 };
 use crate::{
-    config::{AuthConfig, Grant, Reach, Role, Secret, TokenConfig, UserConfig},
+    config::{AuthConfig, Grant, Role, Secret, StreamScope, TokenConfig, UserConfig},
     media::stream_name::StreamName,
 };
 
@@ -70,7 +70,7 @@ impl Rules {
             Some(UserConfig { name: format!("user{n}"), hash, role, streams })
         });
         AuthConfig {
-            anonymous: Reach::nothing(),
+            anonymous: StreamScope::nothing(),
             tokens: tokens.collect(),
             users: users.collect(),
             link_key: self.key.map(|version| Secret::new(KEYS[version])),
@@ -87,7 +87,7 @@ impl Rules {
                 self.users[n].clone().filter(|(now, _)| *now == version).map(|(_, grant)| grant)
             }
             Credential::Link { stream: n, version, .. } => (self.key == Some(version))
-                .then(|| Grant { role: Role::View, reach: Reach::Only([stream(n)].into()) }),
+                .then(|| Grant { role: Role::View, reach: StreamScope::Only([stream(n)].into()) }),
         }
     }
 }
@@ -127,10 +127,10 @@ enum Event {
 
 fn grants() -> impl Strategy<Value = Grant> {
     let reach = prop_oneof![
-        Just(Reach::All),
-        Just(Reach::Only([stream(0)].into())),
-        Just(Reach::Only([stream(0), stream(1)].into())),
-        Just(Reach::nothing()),
+        Just(StreamScope::All),
+        Just(StreamScope::Only([stream(0)].into())),
+        Just(StreamScope::Only([stream(0), stream(1)].into())),
+        Just(StreamScope::nothing()),
     ];
     (prop_oneof![Just(Role::View), Just(Role::Push), Just(Role::Admin)], reach)
         .prop_map(|(role, reach)| Grant { role, reach })

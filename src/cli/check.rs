@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode};
 use super::output::print;
 use crate::{
     app::{ConfigLoader, LoadedConfig},
-    config::{Chosen, ConfigErrors, SourceConfig},
+    config::{ConfigErrors, ConfigSource, SourceConfig},
     source::process::exec,
 };
 
@@ -14,7 +14,7 @@ pub(super) const EXIT_INVALID_CONFIG: u8 = 2;
 
 /// Prints the streams of the file, one a line, or every mistake in it to standard error.
 pub(super) fn run(path: &Path) -> ExitCode {
-    match load(&ConfigLoader::new(Chosen::File(path.to_owned()), Vec::new())) {
+    match load(&ConfigLoader::new(ConfigSource::File(path.to_owned()), Vec::new())) {
         Ok(LoadedConfig { config, .. }) => {
             let count = config.streams.len();
             let mut answer =

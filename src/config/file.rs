@@ -8,7 +8,7 @@ use super::{
     reader::{Context, Reader, nearest, unknown_key},
     schema::SECTIONS,
     sections::{
-        auth::{AuthConfig, Reach, TokenConfig, UserConfig},
+        auth::{AuthConfig, StreamScope, TokenConfig, UserConfig},
         limits::Limits,
         log::LogConfig,
         mosaic::MosaicConfig,
@@ -226,7 +226,7 @@ pub fn unknown_streams(config: &Config) -> Vec<String> {
     let reaches = [("auth.anonymous".to_owned(), anonymous)].into_iter().chain(tokens).chain(users);
     let mut unknown = Vec::new();
     for (path, reach) in reaches {
-        let Reach::Only(names) = reach else { continue };
+        let StreamScope::Only(names) = reach else { continue };
         for name in names.iter().map(StreamName::as_str).filter(|name| !streams.contains(name)) {
             let meant = nearest(name, &streams).map(|meant| format!(" (did you mean {meant}?)"));
             let meant = meant.unwrap_or_default();

@@ -14,14 +14,14 @@ const WELL_KNOWN: [&str; 2] = ["framecast.yaml", "/etc/framecast/framecast.yaml"
 
 /// The origin of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Chosen {
+pub enum ConfigSource {
     /// A file; it may not exist if it was named.
     File(PathBuf),
     /// Built in.
     Demo,
 }
 
-impl Chosen {
+impl ConfigSource {
     /// Reads and checks it.
     ///
     /// # Errors
@@ -37,7 +37,7 @@ impl Chosen {
 /// Returns the file of the command line, else of `FRAMECAST_CONFIG`, else `./framecast.yaml`, else
 /// `/etc/framecast/framecast.yaml`, else the demo. A named file is taken whether or not it exists, so that a
 /// mistyped name is an error and not the demo.
-pub fn effective_path(command_line: Option<PathBuf>, environment: &Environment) -> Chosen {
+pub fn effective_path(command_line: Option<PathBuf>, environment: &Environment) -> ConfigSource {
     choose(command_line, environment, Path::exists)
 }
 
@@ -45,10 +45,10 @@ fn choose(
     command_line: Option<PathBuf>,
     environment: &Environment,
     exists: impl Fn(&Path) -> bool,
-) -> Chosen {
+) -> ConfigSource {
     let variable = environment.get("FRAMECAST_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
     let well_known = || WELL_KNOWN.iter().map(PathBuf::from).find(|path| exists(path));
-    command_line.or(variable).or_else(well_known).map_or(Chosen::Demo, Chosen::File)
+    command_line.or(variable).or_else(well_known).map_or(ConfigSource::Demo, ConfigSource::File)
 }
 
 #[cfg(test)]
@@ -57,13 +57,13 @@ mod tests {
 
     #[test]
     fn the_command_line_beats_the_variable_beats_the_folder_beats_the_system_beats_the_demo() {
-        let file = |path: &str| Chosen::File(path.into());
+        let file = |path: &str| ConfigSource::File(path.into());
         let set: Environment = [("FRAMECAST_CONFIG", "b.yaml")].into_iter().collect();
         let empty: Environment = [("FRAMECAST_CONFIG", "")].into_iter().collect();
         assert_eq!(choose(Some("a.yaml".into()), &set, |_| true), file("a.yaml"));
         assert_eq!(choose(None, &set, |_| true), file("b.yaml"));
         assert_eq!(choose(None, &empty, |_| true), file("framecast.yaml"));
         assert_eq!(choose(None, &empty, Path::is_absolute), file("/etc/framecast/framecast.yaml"));
-        assert_eq!(choose(None, &empty, |_| false), Chosen::Demo);
+        assert_eq!(choose(None, &empty, |_| false), ConfigSource::Demo);
     }
 }

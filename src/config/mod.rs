@@ -25,11 +25,11 @@ pub use environment::Environment;
 pub use error::{ConfigErrors, Mistake, Position};
 pub use file::{Config, unknown_streams};
 pub use load::{ADMIN_VARIABLE, DEMO, demo, load_file, parse, parse_time, parse_with, read_file};
-pub use locate::{Chosen, effective_path};
+pub use locate::{ConfigSource, effective_path};
 pub use redact::{STARS, carried_elsewhere, redacted, restored};
 pub use schema::{annotated_schema, json_schema, stream_schema, unit};
 pub use sections::{
-    auth::{AuthConfig, Grant, Reach, Role, TokenConfig, TokenHash, UserConfig},
+    auth::{AuthConfig, Grant, Role, StreamScope, TokenConfig, TokenHash, UserConfig},
     chart::{AxisConfig, ChartConfig, ChartStyle, PollConfig, Publishers, SeriesConfig, Theme},
     limits::Limits,
     log::{AccessLog, LogConfig, LogFormat},

@@ -16,7 +16,7 @@
 use std::{fmt, num::NonZeroU32, ops::RangeInclusive};
 
 use crate::{
-    config::{Bounds, Encode, Rework, Rotation, SourceConfig, Step, StreamConfig},
+    config::{Bounds, Encode, Rotation, SourceConfig, Step, StreamConfig, Transform},
     media::stream_name::StreamName,
 };
 
@@ -139,7 +139,7 @@ impl ImageParams {
     }
 
     /// Returns the changes to one picture: all but the rate.
-    pub fn transform(&self) -> Rework {
+    pub fn transform(&self) -> Transform {
         let side = |side: Option<u16>| side.and_then(|side| NonZeroU32::new(side.into()));
         let bounds = Bounds { width: side(self.width), height: side(self.height) };
         let bounded = bounds.width.is_some() || bounds.height.is_some();
@@ -148,7 +148,7 @@ impl ImageParams {
             bounded.then_some(Step::Within(bounds)),
             self.gray.then_some(Step::Grayscale),
         ];
-        Rework {
+        Transform {
             steps: steps.into_iter().flatten().collect(),
             encode: self.quality.map(|quality| Encode { quality, ..Encode::default() }),
             strip_metadata: false,
@@ -163,7 +163,7 @@ impl ImageParams {
     /// Returns the stream that shows `origin` with these parameters. It runs while it is wanted, and is never
     /// written to disk.
     pub(super) fn stream_config(&self, origin: &StreamConfig) -> StreamConfig {
-        let Rework { steps, encode, strip_metadata } = self.transform();
+        let Transform { steps, encode, strip_metadata } = self.transform();
         StreamConfig {
             name: self.stream_name(&origin.name),
             sources: vec![SourceConfig::Rendition { of: origin.name.clone(), frame_timeout: None }],

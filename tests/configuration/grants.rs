@@ -1,5 +1,5 @@
 use framecast::{
-    config::{Grant, Reach, Role},
+    config::{Grant, Role, StreamScope},
     media::stream_name::StreamName,
 };
 
@@ -10,7 +10,7 @@ fn name(text: &str) -> StreamName {
 #[test]
 fn each_role_may_do_what_those_before_it_may_with_its_own_streams() {
     let door = name("door");
-    let only = |role| Grant { role, reach: Reach::Only([door.clone()].into()) };
+    let only = |role| Grant { role, reach: StreamScope::Only([door.clone()].into()) };
     let roles = [Role::View, Role::Push, Role::Admin];
     for (held, role) in roles.iter().enumerate() {
         for (wanted, needed) in roles.iter().enumerate() {
@@ -23,7 +23,7 @@ fn each_role_may_do_what_those_before_it_may_with_its_own_streams() {
             assert!(!only(*role).allows(*needed, None), "a name that is none");
             assert!(!only(*role).allows_all(*needed));
         }
-        assert!(!Grant { role: *role, reach: Reach::nothing() }.allows_any(Role::View));
+        assert!(!Grant { role: *role, reach: StreamScope::nothing() }.allows_any(Role::View));
     }
 }
 
@@ -31,7 +31,7 @@ fn each_role_may_do_what_those_before_it_may_with_its_own_streams() {
 fn a_grant_covers_another_that_is_no_higher_and_reaches_no_further() {
     let only = |role, names: &[&str]| Grant {
         role,
-        reach: Reach::Only(names.iter().map(|text| name(text)).collect()),
+        reach: StreamScope::Only(names.iter().map(|text| name(text)).collect()),
     };
     let both = only(Role::Push, &["door", "porch"]);
     for covered in [&both, &only(Role::View, &["door"]), &only(Role::View, &[])] {

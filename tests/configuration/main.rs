@@ -23,8 +23,8 @@ mod yaml;
 use std::{fs, num::NonZeroU32, path::Path, time::Duration};
 
 use framecast::config::{
-    self, Config, ConfigErrors, Environment, HookEvent, ImagesPath, Limits, Placeholder, Publishers, Reach,
-    Rotation, SaveConfig, SaveTarget, Scale, SourceConfig, Step, WhenFull,
+    self, Config, ConfigErrors, Environment, HookEvent, ImagesPath, Limits, Placeholder, Publishers,
+    Rotation, SaveConfig, SaveTarget, Scale, SourceConfig, Step, StreamScope, WhenFull,
 };
 
 fn environment() -> Environment {

@@ -12,7 +12,7 @@ fn webhooks_have_a_name_and_no_mistake_shows_where_they_lead() {
     assert_eq!((&*ops.name, ops.url.reveal()), ("ops", "https://example.org/T0/hunter2"));
     let login = ops.login.as_ref().unwrap();
     assert_eq!((&*login.user, login.password.reveal()), ("u", "p@ss"));
-    assert_eq!((&*ops.events, &ops.streams), (&[HookEvent::Lost, HookEvent::Back][..], &Reach::All));
+    assert_eq!((&*ops.events, &ops.streams), (&[HookEvent::Lost, HookEvent::Back][..], &StreamScope::All));
     assert_eq!([ops.after, ops.timeout].map(|time| time.as_secs()), [10, 10]);
     assert!(ops.secret.is_none() && ops.headers.is_empty() && !ops.insecure);
     assert!(!format!("{ops:?}").contains("hunter2"), "{ops:?}");

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     auth::{guess_limits::NETWORK_BURST, signed_link},
-    config::{Reach, Role, TokenConfig, UserConfig},
+    config::{Role, StreamScope, TokenConfig, UserConfig},
 };
 
 fn config() -> AuthConfig {
@@ -9,10 +9,10 @@ fn config() -> AuthConfig {
         name: name.to_owned(),
         hash: token::hash(name),
         role,
-        streams: Reach::All,
+        streams: StreamScope::All,
     };
     AuthConfig {
-        anonymous: Reach::nothing(),
+        anonymous: StreamScope::nothing(),
         tokens: vec![token("viewer", Role::View), token("pusher", Role::Push)],
         link_key: Some(Secret::new("k".repeat(32))),
         start_token: Some(Secret::new("first")),
@@ -70,7 +70,7 @@ fn with_password(password: &str) -> AuthConfig {
     let salt = SaltString::encode_b64(b"saltsaltsalt").unwrap();
     let cheap = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(16, 1, 1, None).unwrap());
     let hash = cheap.hash_password(password.as_bytes(), &salt).unwrap().to_string();
-    let (role, streams) = (Role::Push, Reach::All);
+    let (role, streams) = (Role::Push, StreamScope::All);
     let alice = UserConfig { name: "alice".to_owned(), hash: Secret::new(hash), role, streams };
     AuthConfig { users: vec![alice], ..config() }
 }

@@ -46,14 +46,14 @@ impl Role {
 
 /// The streams that a role is held for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reach {
+pub enum StreamScope {
     /// All that are there, and will be.
     All,
     /// These.
     Only(BTreeSet<StreamName>),
 }
 
-impl Reach {
+impl StreamScope {
     /// No stream.
     pub const fn nothing() -> Self {
         Self::Only(BTreeSet::new())
@@ -79,13 +79,13 @@ pub struct Grant {
     /// The permissions.
     pub role: Role,
     /// The streams that they are for.
-    pub reach: Reach,
+    pub reach: StreamScope,
 }
 
 impl Grant {
     /// A role for all streams.
     pub const fn for_all(role: Role) -> Self {
-        Self { role, reach: Reach::All }
+        Self { role, reach: StreamScope::All }
     }
 
     /// Returns whether it is enough for `role` on this stream.
@@ -96,16 +96,16 @@ impl Grant {
     /// Returns whether this grant allows everything that `other` does.
     pub fn covers(&self, other: &Self) -> bool {
         let reach = match (&self.reach, &other.reach) {
-            (Reach::All, _) => true,
-            (Reach::Only(_), Reach::All) => false,
-            (Reach::Only(names), Reach::Only(others)) => names.is_superset(others),
+            (StreamScope::All, _) => true,
+            (StreamScope::Only(_), StreamScope::All) => false,
+            (StreamScope::Only(names), StreamScope::Only(others)) => names.is_superset(others),
         };
         reach && self.role >= other.role
     }
 
     /// Returns whether it is enough for `role` on every stream.
     pub fn allows_all(&self, role: Role) -> bool {
-        self.role >= role && self.reach == Reach::All
+        self.role >= role && self.reach == StreamScope::All
     }
 
     /// Returns whether it is enough for `role` on any stream.
@@ -115,13 +115,13 @@ impl Grant {
 }
 
 scalar!(
-    /// One of the names of [`Reach`].
+    /// One of the names of [`StreamScope`].
     struct StreamNames => StreamName, "`all`, `none`, name of a stream", "", |text| {
         text.parse().map_err(|_| Wrong::shown("must be all, none, or names of streams"))
     }
 );
 
-impl Collect<StreamNames> for Reach {
+impl Collect<StreamNames> for StreamScope {
     fn collect(names: Vec<StreamName>) -> Result<Self, String> {
         Ok(match names.as_slice() {
             names if names.iter().any(|name| name.as_str() == "all") => Self::All,
@@ -141,7 +141,7 @@ impl Collect<StreamNames> for Reach {
 pub struct AuthConfig {
     /// Streams that everybody may watch without logging in.
     #[serde(default = "Reach::nothing", with = "OneOrMany::<StreamNames, Reach>")]
-    pub anonymous: Reach,
+    pub anonymous: StreamScope,
     /// Tokens, by a name for the log.
     #[serde(default, deserialize_with = "Named::<TokenConfig>::deserialize")]
     #[schemars(with = "Named::<TokenConfig>")]
@@ -161,14 +161,14 @@ pub struct AuthConfig {
     pub start_token: Option<Secret>,
 }
 
-pub(crate) fn all_streams() -> Reach {
-    Reach::All
+pub(crate) fn all_streams() -> StreamScope {
+    StreamScope::All
 }
 
 impl Default for AuthConfig {
     fn default() -> Self {
         Self {
-            anonymous: Reach::All,
+            anonymous: StreamScope::All,
             tokens: Vec::new(),
             users: Vec::new(),
             link_key: None,
@@ -203,7 +203,7 @@ pub struct TokenConfig {
     pub role: Role,
     /// Streams that the role is for. `all` includes streams that are added later.
     #[serde(default = "all_streams", with = "OneOrMany::<StreamNames, Reach>")]
-    pub streams: Reach,
+    pub streams: StreamScope,
 }
 
 /// One of `auth.users`.
@@ -222,7 +222,7 @@ pub struct UserConfig {
     pub role: Role,
     /// Streams that the role is for. `all` includes streams that are added later.
     #[serde(default = "all_streams", with = "OneOrMany::<StreamNames, Reach>")]
-    pub streams: Reach,
+    pub streams: StreamScope,
 }
 
 macro_rules! named_grant {

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{
     save::{SaveConfig, save},
     source::SourceConfig,
-    transform::{Encode, Rework, Step, steps},
+    transform::{Encode, Step, Transform, steps},
 };
 use crate::{
     config::{
@@ -132,9 +132,9 @@ impl StreamConfig {
     }
 
     /// The processing of its pictures.
-    pub fn rework(&self) -> Rework {
+    pub fn rework(&self) -> Transform {
         let Self { transform, encode, strip_metadata, .. } = self;
-        Rework { steps: transform.clone(), encode: *encode, strip_metadata: *strip_metadata }
+        Transform { steps: transform.clone(), encode: *encode, strip_metadata: *strip_metadata }
     }
 
     fn is_push(&self) -> bool {

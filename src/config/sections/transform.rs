@@ -25,7 +25,7 @@ type NewSide = Option<Count<NonZeroU32, 1, MAX_SIDE>>;
 
 /// The processing of a stream's pictures between its source and its viewers.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Rework {
+pub struct Transform {
     /// `transform:`, in the order in which it is done.
     pub steps: Vec<Step>,
     /// `encode:`; none encodes as [`Encode::default`] if the steps need it.
@@ -34,7 +34,7 @@ pub struct Rework {
     pub strip_metadata: bool,
 }
 
-impl Rework {
+impl Transform {
     /// Returns whether pictures pass as the very bytes received.
     pub fn is_nothing(&self) -> bool {
         self.steps.is_empty() && self.encode.is_none() && !self.strip_metadata

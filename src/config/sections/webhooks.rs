@@ -7,7 +7,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{
-    auth::{Reach, StreamNames, all_streams},
+    auth::{StreamNames, StreamScope, all_streams},
     upstream::{HeaderName, HeaderValue, Login, SecretUrl, split_login},
 };
 use crate::config::values::{
@@ -35,7 +35,7 @@ pub struct WebhookConfig {
     pub events: Vec<HookEvent>,
     /// Streams whose events are sent.
     #[serde(default = "all_streams", with = "OneOrMany::<StreamNames, Reach>")]
-    pub streams: Reach,
+    pub streams: StreamScope,
     /// Time that a stream must have been away, or without viewers, before the event is sent.
     #[serde(default = "secs::<10>", with = "Text::<Time<0, DAY>>")]
     pub after: Duration,

@@ -286,7 +286,7 @@ mod tests {
     #[test]
     fn small_containers_have_the_memory_for_a_camera_of_1080p_and_larger_ones_for_one_of_4k() {
         use crate::{
-            config::{Encode, Rework},
+            config::{Encode, Transform},
             imaging::{
                 codec::{PixelFormat, Pixels, Quality, codec},
                 convert::PictureLimits,
@@ -300,7 +300,7 @@ mod tests {
             let pixels = vec![90; usize::from(width) * usize::from(height) * 3];
             let pixels = Pixels::new(width, height, PixelFormat::Rgb, pixels).unwrap();
             let frame = Frame::from_jpeg(codec().encode(&pixels, Quality::PICTURE).unwrap()).unwrap();
-            let rework = Rework { encode: Some(Encode::default()), ..Rework::default() };
+            let rework = Transform { encode: Some(Encode::default()), ..Transform::default() };
             let limits = PictureLimits::from(&Limits::default());
             let pipeline = Pipeline::new(String::new(), rework, limits, memory.clone());
             let (needed, most) = (pipeline.bytes_for(&frame).unwrap(), memory.max_bytes());

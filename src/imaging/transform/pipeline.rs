@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     bus::Processing,
-    config::{Caption, Rework, Step},
+    config::{Caption, Step, Transform},
     imaging::{
         codec::{CodecError, DecodeOptions, codec},
         convert::PictureLimits,
@@ -49,7 +49,7 @@ const TITLE: &str = "{title}";
 #[derive(Debug)]
 pub struct Pipeline {
     title: String,
-    settings: Rework,
+    settings: Transform,
     limits: PictureLimits,
     memory: Arc<PictureMemory>,
     zone: TimeZone,
@@ -114,7 +114,7 @@ pub enum TransformError {
 
 impl Pipeline {
     /// Returns a pipeline for the steps of `rework`, with `title` for its texts and buffers from `memory`.
-    pub fn new(title: String, rework: Rework, limits: PictureLimits, memory: Arc<PictureMemory>) -> Self {
+    pub fn new(title: String, rework: Transform, limits: PictureLimits, memory: Arc<PictureMemory>) -> Self {
         let (plan, layers) = (Mutex::default(), Mutex::default());
         Self { title, settings: rework, limits, memory, zone: TimeZone::system(), plan, layers }
     }

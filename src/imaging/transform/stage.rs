@@ -153,7 +153,7 @@ mod tests {
     use super::*;
     use crate::{
         bus::tests::tiny_frame,
-        config::{Encode, Rework as Steps},
+        config::{Encode, Transform as Steps},
         imaging::{convert::PictureLimits, cpu_pool::memory::PictureMemory},
         limits::Budgets,
     };

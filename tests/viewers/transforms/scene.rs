@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use framecast::{
     bus::Processing,
-    config::{self, Environment, Rework},
+    config::{self, Environment, Transform},
     imaging::{
         Pixels,
         codec::codec,
@@ -37,7 +37,7 @@ pub(crate) const YELLOW: [u8; 3] = [210, 200, 40];
 pub(crate) const WHITE: [u8; 3] = [240, 240, 240];
 
 /// Returns the transforms of a stream's YAML.
-pub(crate) fn rework(yaml: &str) -> Rework {
+pub(crate) fn rework(yaml: &str) -> Transform {
     let text = format!("streams: {{a: {{source: {{type: pattern}}, {yaml}}}}}");
     let config = config::parse(&text, "test", &Environment::default()).unwrap_or_else(|m| panic!("{m}"));
     config.streams[0].rework()

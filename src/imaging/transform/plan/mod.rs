@@ -8,7 +8,7 @@
 
 use super::orientation::Orientation;
 use crate::{
-    config::{Bounds, Color, Encode, Fill, Fit, Mask, Region, Rework, Scale, Step, Subsampling},
+    config::{Bounds, Color, Encode, Fill, Fit, Mask, Region, Scale, Step, Subsampling, Transform},
     imaging::{lossless::LosslessOp, ycbcr::Sampling},
 };
 
@@ -132,7 +132,7 @@ pub enum PlanError {
 /// [`PlanError`] when the steps do not fit the picture.
 pub fn plan(
     input: PictureProperties,
-    rework: &Rework,
+    rework: &Transform,
     limits: PlanLimits,
 ) -> Result<TransformPlan, PlanError> {
     let mut builder = PlanBuilder::new(input, rework);
@@ -234,7 +234,7 @@ struct PlanBuilder {
 }
 
 impl PlanBuilder {
-    fn new(input: PictureProperties, rework: &Rework) -> Self {
+    fn new(input: PictureProperties, rework: &Transform) -> Self {
         let mut geometry = Geometry::identity((input.width.into(), input.height.into()));
         if input.upright != Orientation::NONE {
             geometry.orient(input.upright);
@@ -344,7 +344,7 @@ impl PlanBuilder {
         self.geometry = Geometry::identity(self.geometry.size());
     }
 
-    fn lossless(&self, input: PictureProperties, rework: &Rework) -> Option<LosslessSteps> {
+    fn lossless(&self, input: PictureProperties, rework: &Transform) -> Option<LosslessSteps> {
         let moves_blocks = |step: &Step| match step {
             Step::Crop(_) | Step::Rotate(_) | Step::Flip(_) | Step::Grayscale => true,
             Step::Within(_) => !self.shrunk,

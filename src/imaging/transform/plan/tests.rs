@@ -37,7 +37,7 @@ fn text(hue: bool) -> Step {
 }
 
 fn planned(steps: Vec<Step>) -> TransformPlan {
-    plan(input(), &Rework { steps, ..Rework::default() }, MEANS).unwrap()
+    plan(input(), &Transform { steps, ..Transform::default() }, MEANS).unwrap()
 }
 
 fn part(x: f64, y: f64, width: f64, height: f64) -> SourceRect {
@@ -68,7 +68,7 @@ fn a_picture_is_decoded_as_small_as_it_may_be() {
     {
         assert_eq!(planned(vec![width(to)]).denominator, denominator, "to {to}");
     }
-    let rework = Rework { steps: vec![width(240)], ..Rework::default() };
+    let rework = Transform { steps: vec![width(240)], ..Transform::default() };
     let limits = PlanLimits { max_denominator: 1, ..MEANS };
     assert_eq!(plan(input(), &rework, limits).unwrap().denominator, 1, "a codec that cannot");
     assert_eq!(planned(vec![text(false), width(240)]).denominator, 1, "letters are drawn at full size first");
@@ -118,14 +118,14 @@ fn what_moves_whole_blocks_only_can_be_done_without_loss() {
     assert_eq!(planned(vec![Step::Rotate(Rotation::By180), width(640)]).lossless, None);
     assert_eq!(planned(vec![Step::Rotate(Rotation::By180), text(false)]).lossless, None);
     let rework =
-        Rework { steps: vec![Step::Grayscale], encode: Some(Encode::default()), strip_metadata: false };
+        Transform { steps: vec![Step::Grayscale], encode: Some(Encode::default()), strip_metadata: false };
     assert_eq!(super::plan(input(), &rework, MEANS).unwrap().lossless, None, "a quality was asked for");
 }
 
 #[test]
 fn a_cameras_own_turn_comes_first() {
     let sideways = PictureProperties { upright: Orientation::from_exif(6), ..input() };
-    let rework = Rework { steps: vec![crop(0, 0, 1080, 100)], ..Rework::default() };
+    let rework = Transform { steps: vec![crop(0, 0, 1080, 100)], ..Transform::default() };
     let plan = plan(sideways, &rework, MEANS).unwrap();
     let Op::Move { take, .. } = plan.ops[0] else { panic!("{plan:?}") };
     assert_eq!(take, part(0.0, 0.0, 100.0, 1080.0), "its top is the left of the JPEG");
@@ -139,7 +139,8 @@ fn a_cameras_own_turn_comes_first() {
 
 #[test]
 fn what_does_not_fit_is_said() {
-    let fails = |steps| plan(input(), &Rework { steps, ..Rework::default() }, MEANS).unwrap_err().to_string();
+    let fails =
+        |steps| plan(input(), &Transform { steps, ..Transform::default() }, MEANS).unwrap_err().to_string();
     assert_eq!(
         fails(vec![crop(1920, 0, 10, 10)]),
         "crop begins at 1920,0, outside of a picture of 1920x1080 pixels"
