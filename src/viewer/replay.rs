@@ -34,7 +34,7 @@ impl ReplayCursor {
     }
 
     /// Returns the next picture.
-    pub fn next(&mut self) -> Option<Arc<ReplayFrame>> {
+    pub fn next_frame(&mut self) -> Option<Arc<ReplayFrame>> {
         let next = self.frames.next()?;
         self.last_seq = next.seq;
         Some(next)
@@ -73,9 +73,9 @@ mod tests {
                 let wanted = came_at.duration_since(came[0]).div_f64(speed);
                 let off = due.duration_since(start).abs_diff(wanted);
                 assert!(off < Duration::from_micros(1), "{speed}: {off:?}");
-                assert_eq!(replay.next().unwrap().seq, n as u64 + 1);
+                assert_eq!(replay.next_frame().unwrap().seq, n as u64 + 1);
             }
-            assert!(replay.due(start).is_none() && replay.next().is_none());
+            assert!(replay.due(start).is_none() && replay.next_frame().is_none());
         }
     }
 
@@ -84,7 +84,7 @@ mod tests {
         let bus = replay_buffer();
         let pictures = bus.replay_buffer().unwrap().last(Duration::from_secs(60)).unwrap();
         let mut replay = ReplayCursor::new(pictures, 1.0);
-        while replay.next().is_some() {}
+        while replay.next_frame().is_some() {}
         assert!(replay.next_live(&bus.current()).is_none());
         bus.publish(tiny_frame());
         assert_eq!(replay.next_live(&bus.current()).unwrap().seq, 4);

@@ -140,7 +140,7 @@ impl Collect<StreamNames> for StreamScope {
 #[serde(deny_unknown_fields)]
 pub struct AuthConfig {
     /// Streams that everybody may watch without logging in.
-    #[serde(default = "Reach::nothing", with = "OneOrMany::<StreamNames, Reach>")]
+    #[serde(default = "StreamScope::nothing", with = "OneOrMany::<StreamNames, StreamScope>")]
     pub anonymous: StreamScope,
     /// Tokens, by a name for the log.
     #[serde(default, deserialize_with = "Named::<TokenConfig>::deserialize")]
@@ -202,7 +202,7 @@ pub struct TokenConfig {
     #[schemars(extend("x-need" = "view, push or admin"))]
     pub role: Role,
     /// Streams that the role is for. `all` includes streams that are added later.
-    #[serde(default = "all_streams", with = "OneOrMany::<StreamNames, Reach>")]
+    #[serde(default = "all_streams", with = "OneOrMany::<StreamNames, StreamScope>")]
     pub streams: StreamScope,
 }
 
@@ -221,7 +221,7 @@ pub struct UserConfig {
     #[schemars(extend("x-need" = "view, push or admin"))]
     pub role: Role,
     /// Streams that the role is for. `all` includes streams that are added later.
-    #[serde(default = "all_streams", with = "OneOrMany::<StreamNames, Reach>")]
+    #[serde(default = "all_streams", with = "OneOrMany::<StreamNames, StreamScope>")]
     pub streams: StreamScope,
 }
 

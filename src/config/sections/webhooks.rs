@@ -34,7 +34,7 @@ pub struct WebhookConfig {
     #[schemars(extend("x-default" = "`lost` and `back`"))]
     pub events: Vec<HookEvent>,
     /// Streams whose events are sent.
-    #[serde(default = "all_streams", with = "OneOrMany::<StreamNames, Reach>")]
+    #[serde(default = "all_streams", with = "OneOrMany::<StreamNames, StreamScope>")]
     pub streams: StreamScope,
     /// Time that a stream must have been away, or without viewers, before the event is sent.
     #[serde(default = "secs::<10>", with = "Text::<Time<0, DAY>>")]

@@ -92,7 +92,7 @@ macro_rules! scalar {
         }
     };
 }
-pub(crate) use super::scalar::scalar;
+pub(crate) use scalar;
 
 /// Implements [`JsonSchema`] by a function of the generator.
 macro_rules! json_schema {
@@ -108,7 +108,7 @@ macro_rules! json_schema {
         }
     };
 }
-pub(crate) use super::scalar::json_schema;
+pub(crate) use json_schema;
 
 /// A text that is deserialised as a [`Scalar`], and the serde module of a field that holds one.
 pub(crate) struct Text<S: Scalar>(pub(crate) S::Value);

@@ -209,7 +209,7 @@ impl Player {
         };
         if ended {
             self.end();
-        } else if let Some(past) = self.replay.next() {
+        } else if let Some(past) = self.replay.next_frame() {
             self.count(past.frame.jpeg().len());
             self.pieces.extend(past.part.pieces(Framing::Raw));
         }
