@@ -125,7 +125,7 @@ pub(super) struct LinkArguments {
     /// The configuration file, which contains `auth.link_key` [default: as for `serve`]
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The base URL of the link, such as https://cameras.example.org
+    /// The base URL of the link, such as `https://cameras.example.org`
     /// [default: the first address of `server.listen`]
     #[arg(long, value_name = "URL")]
     at: Option<String>,

@@ -45,11 +45,11 @@ pub fn write_atomic(path: &Path, contents: &[u8], access: Permissions) -> io::Re
     Ok(())
 }
 
-/// Like [`write_whole`], and syncs to disk before it returns: after a power cut the old or the new file is
+/// Like [`write_atomic`], and syncs to disk before it returns: after a power cut the old or the new file is
 /// there.
 ///
 /// # Errors
-/// Those of [`write_whole`].
+/// Those of [`write_atomic`].
 pub fn write_durable(path: &Path, contents: &[u8], access: Permissions) -> io::Result<()> {
     let file = write_temp(path, contents, access)?;
     file.as_file().sync_all()?;

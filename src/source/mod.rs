@@ -4,7 +4,7 @@
 //! not retry: the stream's actor decides when it runs again. Dropping the future of a run releases every
 //! socket and file at once.
 //!
-//! Each kind of source is one module; [`build`] makes the one that the configuration describes.
+//! Each kind of source is one module; [`build_source`] makes the one that the configuration describes.
 
 pub mod camera;
 mod context;

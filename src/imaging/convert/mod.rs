@@ -1,7 +1,7 @@
 //! Converts a picture file of any format to a frame.
 //!
 //! A JPEG passes as it is: the very bytes, checked. PNG, WebP, GIF and BMP are decoded and encoded anew; that
-//! takes milliseconds and belongs in the [`Pool`](crate::imaging::Pool): [`conversion_bytes`] says
+//! takes milliseconds and belongs in the [`CpuPool`](crate::imaging::CpuPool): [`conversion_size`] says
 //! beforehand, with the memory that it takes. Size is judged from the header, before memory is taken for
 //! pixels.
 
@@ -40,12 +40,12 @@ impl From<&Limits> for PictureLimits {
     }
 }
 
-/// Returns whether [`to_jpeg`] would decode and encode these bytes.
+/// Returns whether [`to_frame`] would decode and encode these bytes.
 pub fn needs_conversion(bytes: &[u8]) -> bool {
     ConvertibleFormat::detect(bytes).is_some()
 }
 
-/// Returns the size of a file that [`to_jpeg`] decodes and encodes, and that should therefore be converted in
+/// Returns the size of a file that [`to_frame`] decodes and encodes, and that should therefore be converted in
 /// the pool; `None` for a file that it does not decode.
 ///
 /// # Errors

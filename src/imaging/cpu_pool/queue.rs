@@ -222,7 +222,7 @@ impl Queue {
     }
 
     /// Begins a turn: removes it with its piece, which is no work for a latest queue that was cleared. The
-    /// caller calls [`Queue::finish`] when it is done.
+    /// caller calls [`Queue::done`] when it is done.
     pub(super) fn begin(&mut self, PendingEntry { at, share, .. }: PendingEntry) -> (Work, Running) {
         let orientation =
             self.entries.remove(at).expect("it was found in the queue, which has not changed since");

@@ -35,7 +35,7 @@ pub struct TransformStage {
 struct Inner {
     name: StreamName,
     pipeline: Pipeline,
-    /// Incremented by each [`Rework::discard_pending`]. Frames of an earlier value are not shown.
+    /// Incremented by each [`FrameProcessor::discard_pending`]. Frames of an earlier value are not shown.
     generation: Mutex<u64>,
     failing: AtomicBool,
 }

@@ -69,7 +69,7 @@ pub(in crate::web) async fn transform_picture(
 /// Returns a rendition of one frame of the stream, made once for all who ask for it.
 ///
 /// # Errors
-/// As [`one_picture`].
+/// As [`transform_picture`].
 pub(in crate::web) async fn cached_picture(
     state: &WebState,
     stream: &StreamHandle,

@@ -1,7 +1,7 @@
 //! Connections of the whole process: their limit, and which one is closed when the limit is reached.
 //!
 //! Descriptors are shared: sources, files, programs and recordings need them too, and a source that gets none
-//! cannot reconnect. So the number of connection permits leaves the others their [reserve](reserve), and each
+//! cannot reconnect. So the number of connection permits leaves the others their [`reserve`], and each
 //! connection takes a permit when it is accepted. If none is free, the connection that has been idle for
 //! longest is closed for the new one. A connection is idle without a request: kept alive between two
 //! requests, before its first complete head (also one that arrives byte by byte), during a TLS handshake, or
