@@ -101,21 +101,21 @@ fn a_repeat_is_of_the_newest_frame_or_of_none() {
         bus.publish(frame());
         beat.join().unwrap();
         let current = bus.current();
-        assert_eq!((current.newest.unwrap().seq, current.beat), (2, 0));
+        assert_eq!((current.frame.unwrap().seq, current.repeat), (2, 0));
     });
 }
 
 #[test]
 fn once_the_next_source_is_shown_the_one_before_never_is_again() {
     model(|| {
-        let lanes = Arc::new(SourceSwitch::default());
-        lanes.show(1);
-        let lane = |number| SourceGate { switch: lanes.clone(), number };
+        let switch = Arc::new(SourceSwitch::default());
+        switch.switch_to(1);
+        let lane = |number| SourceGate { switch: switch.clone(), number };
         assert!(lane(1).is_open());
         let (first, second) = (lane(1), lane(2));
         let switching = {
-            let lanes = lanes.clone();
-            thread::spawn(move || lanes.show(2))
+            let switch = switch.clone();
+            thread::spawn(move || switch.switch_to(2))
         };
         let old = thread::spawn(move || (first.is_open(), first.is_open()));
         // It may be open already.

@@ -1,9 +1,9 @@
 //! A viewer's next frame.
 
 #[path = "../../src/viewer/counters.rs"]
-mod counts;
+mod counters;
 #[path = "../../src/viewer/cursor.rs"]
 mod cursor;
 
-pub use counts::ViewerCounters;
+pub use counters::ViewerCounters;
 pub use cursor::FrameCursor;

@@ -7,10 +7,10 @@ pub mod outbox;
 #[path = "../../../../src/web/server/transport/write_queue.rs"]
 pub mod write_queue;
 #[path = "../../../../src/web/server/transport/viewer_socket/mod.rs"]
-mod wire;
+mod viewer_socket;
 
 /// A stand-in that never finds requests ahead of their turn.
-mod ahead {
+mod pipelining {
     #[derive(Debug, Default)]
     pub struct PipelineCounter;
 
@@ -25,7 +25,7 @@ mod ahead {
 
 use crate::stand_ins::timeouts;
 #[cfg(test)]
-pub(in crate::web) use wire::ViewerSocket;
+pub(in crate::web) use viewer_socket::ViewerSocket;
 
 #[cfg(test)]
 pub mod socket;
