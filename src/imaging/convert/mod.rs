@@ -45,8 +45,8 @@ pub fn needs_conversion(bytes: &[u8]) -> bool {
     ConvertibleFormat::detect(bytes).is_some()
 }
 
-/// Returns the size of a file that [`to_frame`] decodes and encodes, and that should therefore be converted in
-/// the pool; `None` for a file that it does not decode.
+/// Returns the size of a file that [`to_frame`] decodes and encodes, and that should therefore be converted
+/// in the pool; `None` for a file that it does not decode.
 ///
 /// # Errors
 /// [`PictureError`] when the header is refused.
