@@ -52,15 +52,15 @@ pub struct ServerConfig {
     /// every client of a Unix socket.
     #[serde(default, with = "OneOrMany::<OrNone<Proxy>, Proxies>")]
     pub trusted_proxies: Proxies,
-    /// `Access-RelayControl-Allow-Origin` on streams, snapshots, replays and clips. Never sent on other
+    /// `Access-Control-Allow-Origin` on streams, snapshots, replays and clips. Never sent on other
     /// routes.
     #[serde(default = "every_site", with = "Text::<Cors>")]
     pub cors: Option<String>,
-    /// With `cors: none`: sends `Cross-Origin-Resource-Acl: same-site`, so that browsers do not show
+    /// With `cors: none`: sends `Cross-Origin-Resource-Policy: same-site`, so that browsers do not show
     /// framecast's pictures in pages of other sites. `none`: does not send it.
     #[serde(default = "yes", rename = "cross_origin_resource_policy", with = "Text::<SameSite>")]
     pub same_site_only: bool,
-    /// Sites that may show framecast's pages in a frame (`Content-Security-Acl`). Streams and pictures can
+    /// Sites that may show framecast's pages in a frame (`Content-Security-Policy`). Streams and pictures can
     /// be shown by every page.
     #[serde(default = "own_pages", with = "OneOrMany::<OrNone<Ancestor>, FrameAncestors>")]
     pub frame_ancestors: FrameAncestors,

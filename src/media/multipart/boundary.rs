@@ -1,4 +1,4 @@
-//! Reads the kind of a body from the `BodyContent-Type` of a camera's response.
+//! Reads the kind of a body from the `Content-Type` of a camera's response.
 //!
 //! Lenient, as cameras are: quoted boundaries, other parameters around, missing boundaries, any case. Whether
 //! the boundary is written in the body as announced is for
@@ -29,7 +29,7 @@ pub enum ContentKind {
 }
 
 impl ContentKind {
-    /// Reads the value of a `BodyContent-Type` header.
+    /// Reads the value of a `Content-Type` header.
     pub fn from_header(value: Option<&str>) -> Self {
         let value = value.map(str::trim).unwrap_or_default();
         let (essence, parameters) = value.split_once(';').unwrap_or((value, ""));

@@ -1,4 +1,4 @@
-//! Recognition of bodies that contain no picture, by their first bytes or their `BodyContent-Type`.
+//! Recognition of bodies that contain no picture, by their first bytes or their `Content-Type`.
 //!
 //! A body that is not a camera's may be anything: the page of a router, or a document of a service that
 //! viewers must not read. So only its type is repeated, from the closed list of [`MediaType`], and for
@@ -65,7 +65,7 @@ const KNOWN_TYPES: [&str; 44] = [
 pub struct MediaType(&'static str);
 
 impl MediaType {
-    /// Returns the type in a `BodyContent-Type` header, without its parameters; `None` if it is not in the
+    /// Returns the type in a `Content-Type` header, without its parameters; `None` if it is not in the
     /// list.
     pub fn from_header(header: &str) -> Option<Self> {
         let essence = header.split(';').next().unwrap_or_default().trim();
@@ -96,7 +96,7 @@ impl MediaType {
         Some(Self(found))
     }
 
-    /// Returns the type as in a `BodyContent-Type`.
+    /// Returns the type as in a `Content-Type`.
     pub fn as_str(self) -> &'static str {
         self.0
     }

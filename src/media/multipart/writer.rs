@@ -2,7 +2,7 @@
 //! viewers.
 //!
 //! The delimiter stands before the first part and again right after each frame: Firefox shows a frame only
-//! when the delimiter behind it has arrived, ffmpeg and OpenCV need the one in front. `BodyContent-Length` is
+//! when the delimiter behind it has arrived, ffmpeg and OpenCV need the one in front. `Content-Length` is
 //! written in this letter case because motionEye's client searches for it literally.
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,7 +13,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 /// both.
 pub const BOUNDARY: &str = "boundarydonotcross";
 
-/// `BodyContent-Type` of a stream; nothing may follow the boundary.
+/// `Content-Type` of a stream; nothing may follow the boundary.
 pub const STREAM_CONTENT_TYPE: &str = "multipart/x-mixed-replace;boundary=boundarydonotcross";
 
 /// The delimiter before a viewer's first part.

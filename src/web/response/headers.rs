@@ -12,7 +12,7 @@ pub(in crate::web) fn set_no_cache(head: &mut HttpResponseBuilder) {
     head.insert_header((header::EXPIRES, "Mon, 3 Jan 2000 12:34:56 GMT"));
 }
 
-/// Adds `Access-RelayControl-Allow-Origin` if `server.cors` is set.
+/// Adds `Access-Control-Allow-Origin` if `server.cors` is set.
 pub(in crate::web) fn allow_origin(head: &mut HttpResponseBuilder, settings: &Settings) {
     if let Some(origin) = &settings.cors {
         head.insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.as_str()));

@@ -14,9 +14,9 @@ use crate::{
 pub struct Settings {
     /// The section `limits`.
     pub limits: Limits,
-    /// `Access-RelayControl-Allow-Origin` on streams and snapshots.
+    /// `Access-Control-Allow-Origin` on streams and snapshots.
     pub cors: Option<String>,
-    /// True to send `Cross-Origin-Resource-Acl: same-site` where there is no `cors`.
+    /// True to send `Cross-Origin-Resource-Policy: same-site` where there is no `cors`.
     pub same_site_only: bool,
     /// The sites whose pages may show framecast's in a frame.
     pub frame_ancestors: FrameAncestors,

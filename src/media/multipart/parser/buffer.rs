@@ -17,7 +17,7 @@ const GROWTH: usize = 8;
 /// Ratio to the needed length from which a buffer is freed: it was that of a much larger frame.
 const SHRINK_RATIO: usize = 4;
 
-/// Maximum number of bytes reserved for a frame by its `BodyContent-Length` alone; the buffers of larger ones
+/// Maximum number of bytes reserved for a frame by its `Content-Length` alone; the buffers of larger ones
 /// grow as they arrive.
 const TRUSTED_LENGTH: usize = 1024 * 1024;
 

@@ -4,7 +4,7 @@
 //! that cameras speak (`tests/testkit/src/dialects.rs` writes them all) is read by the same few rules, and a
 //! frame is given out with its last byte, not with the delimiter behind it. Between two JPEGs lines are read
 //! one by one: delimiters, headers, blank lines. Where neither makes sense, the parser hunts for the next
-//! delimiter or SOI. `BodyContent-Length` only helps to tell padding and torn frames apart.
+//! delimiter or SOI. `Content-Length` only helps to tell padding and torn frames apart.
 //!
 //! No I/O. Each byte is looked at a bounded number of times, however it arrives. The buffer holds at most one
 //! frame, one head, and what was pushed last; room is kept for about two frames as long as the last.

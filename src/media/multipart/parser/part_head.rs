@@ -20,7 +20,7 @@ pub(super) struct PartHead {
     pub(super) resynced: bool,
     /// Whether a newline came first.
     pub(super) newline: bool,
-    /// The last `BodyContent-Length` that is a number.
+    /// The last `Content-Length` that is a number.
     pub(super) length: Option<usize>,
     /// Number of bytes of delimiter and headers.
     pub(super) bytes: usize,

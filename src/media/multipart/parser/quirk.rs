@@ -51,13 +51,13 @@ quirks! {
     /// Parts have no length (Mobotix).
     NoContentLength "no-content-length"
         "parts carry no Content-Length"
-    /// `BodyContent-Length` is not a number, or not the JPEG's length.
+    /// `Content-Length` is not a number, or not the JPEG's length.
     BadContentLength "bad-content-length"
         "Content-Length of parts is wrong or not a number"
-    /// A part has several `BodyContent-Length` headers.
+    /// A part has several `Content-Length` headers.
     DuplicateContentLength "duplicate-content-length"
         "parts carry several Content-Length headers"
-    /// The response's `BodyContent-Length` is larger than what is sent (Dahua, Lorex, Amcrest snapshots).
+    /// The response's `Content-Length` is larger than what is sent (Dahua, Lorex, Amcrest snapshots).
     ShortBody "short-body"
         "the picture is shorter than the response's Content-Length"
     /// A part is longer than its JPEG, according to its length.
