@@ -300,7 +300,7 @@ impl StreamActor {
 
     /// Takes note of a run that has ended by itself.
     fn on_run_ended(&mut self, generation: Generation, ending: SourceEnd, ctx: &mut Context<Self>) {
-        let Some(role) = self.failover.ended(generation, &ending, Instant::now()) else { return };
+        let Some(role) = self.failover.on_run_ended(generation, &ending, Instant::now()) else { return };
         let what = match role {
             Ended::InUse => "a source",
             Ended::OnTrial => "a tried source",
@@ -355,7 +355,7 @@ impl StreamActor {
 
     /// Takes note that frames come from the source in use, and plans the next trial.
     fn on_live(&mut self, ctx: &mut Context<Self>) {
-        if self.failover.live(&self.config) {
+        if self.failover.on_live(&self.config) {
             self.bus().stats().count_switch();
         }
         self.plan_trial(ctx);
@@ -391,7 +391,7 @@ impl StreamActor {
     /// Handles the first frame of a run that is not the one in use.
     fn on_trial_frame(&mut self, generation: Generation, ctx: &mut Context<Self>) {
         let now = Instant::now();
-        let Some(well_since) = self.failover.trial_gives_frames(generation, now) else { return };
+        let Some(well_since) = self.failover.on_trial_frame(generation, now) else { return };
         self.report_sources();
         if self.state == State::Live || self.failover.in_use_is_well() {
             let wait = (well_since + self.config.failback_after).saturating_duration_since(now);

@@ -117,7 +117,7 @@ impl Failover {
 
     /// Takes note that frames come from the source in use. Returns whether they came from another before, and
     /// logs that.
-    pub(super) fn live(&mut self, config: &StreamConfig) -> bool {
+    pub(super) fn on_live(&mut self, config: &StreamConfig) -> bool {
         let switched = self.candidates.on_live();
         if switched {
             self.log_switch(config);
@@ -160,7 +160,7 @@ impl Failover {
 
     /// Takes note of the first frame of a run on trial. Returns the time since which its source has been
     /// well.
-    pub(super) fn trial_gives_frames(&mut self, generation: Generation, now: Instant) -> Option<Instant> {
+    pub(super) fn on_trial_frame(&mut self, generation: Generation, now: Instant) -> Option<Instant> {
         let trial = self.trial.as_mut().filter(|trial| trial.run.generation == generation)?;
         trial.has_frames = true;
         self.candidates.on_trial_frame(now)
@@ -207,7 +207,7 @@ impl Failover {
     }
 
     /// Takes note of a run that has ended by itself. Returns its role; none if it was stopped meanwhile.
-    pub(super) fn ended(
+    pub(super) fn on_run_ended(
         &mut self,
         generation: Generation,
         ending: &SourceEnd,
@@ -277,7 +277,7 @@ mod tests {
 
         assert_eq!(failover.next(now), Next::Start(0));
         failover.begin(run(&failover, 1).0);
-        assert_eq!(failover.ended(1, &failed, now), Some(Ended::InUse));
+        assert_eq!(failover.on_run_ended(1, &failed, now), Some(Ended::InUse));
         assert!(!failover.is_running());
         assert_eq!(failover.candidates().on_ended(&failed, now), Duration::ZERO);
         assert_eq!(failover.next(now), Next::Start(1));
@@ -292,8 +292,8 @@ mod tests {
         assert_eq!(failover.next_trial(now), None, "one at a time");
         trial_sink.push_frame(tiny_frame());
         assert_eq!(shown(), 1, "it is only tried");
-        assert_eq!(failover.trial_gives_frames(9, now), None);
-        assert_eq!(failover.trial_gives_frames(3, now), Some(now));
+        assert_eq!(failover.on_trial_frame(9, now), None);
+        assert_eq!(failover.on_trial_frame(3, now), Some(now));
         let taken_over = failover.show_trial(3).unwrap();
         fallback_sink.push_frame(tiny_frame());
         assert_eq!(shown(), 2, "the one in use is shown until the other has a frame");
@@ -304,7 +304,7 @@ mod tests {
         assert_eq!(shown(), 3, "the one before is not shown any more");
         assert!(failover.adopt_trial().is_some(), "two runs");
         assert_eq!((failover.generation(), failover.is_on_trial(3)), (3, false));
-        assert_eq!(failover.ended(2, &failed, now), None, "it was stopped");
+        assert_eq!(failover.on_run_ended(2, &failed, now), None, "it was stopped");
         assert_eq!(failover.stop(4).len(), 1);
         assert_eq!((failover.generation(), failover.is_running()), (4, false));
     }
