@@ -142,7 +142,7 @@ impl ConfigLoader {
 /// Returns the warnings about settings that only the modules that use them can check.
 ///
 /// # Errors
-/// What is wrong.
+/// The mistakes of the file.
 pub fn check_modules(config: &Config, label: &str) -> Result<Vec<String>, ConfigErrors> {
     let findings = glyph_check::check_glyphs(config);
     let tls = config.server.tls.as_ref().and_then(|files| Tls::load(files).err());

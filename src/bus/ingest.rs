@@ -131,7 +131,7 @@ impl Ingest {
     /// Checks a JPEG and shows it without changing its bytes. Answers what it is.
     ///
     /// # Errors
-    /// What is wrong with the bytes; that is already counted as [`DropReason::Invalid`].
+    /// The error in the bytes, which is already counted as [`DropReason::Invalid`].
     pub fn push_jpeg(&self, bytes: Bytes) -> Result<JpegInfo, JpegError> {
         match Frame::from_jpeg(bytes) {
             Ok(frame) => {

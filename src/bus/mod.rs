@@ -5,7 +5,7 @@
 //! Nothing queues, so a slow viewer costs no memory and never sees the past. Frames are numbered here, so
 //! that a viewer can count what it skipped.
 //!
-//! What is past is kept only where a [`ReplayBuffer`] was asked for.
+//! Past frames are kept only where a [`ReplayBuffer`] was asked for.
 //!
 //! A *beat* shows the same frame again: clients such as Chromium draw a frame only when the next part has
 //! arrived.

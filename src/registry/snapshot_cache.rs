@@ -49,7 +49,7 @@ impl SnapshotCache {
     /// to.
     ///
     /// # Errors
-    /// What `make` says; the next who asks tries anew.
+    /// The error of `make`; the next who asks tries anew.
     pub async fn get<E>(
         &self,
         bus: &Arc<Bus>,

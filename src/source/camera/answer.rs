@@ -37,7 +37,7 @@ pub enum Expected {
     Picture,
 }
 
-/// What the first bytes of a body are.
+/// The kind of a body, by its first bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// More bytes are needed.

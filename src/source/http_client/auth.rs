@@ -17,7 +17,7 @@ const MAX_DIGEST_ANSWERS: u8 = 3;
 const MAX_NAMED: usize = 4;
 const MAX_NAME: usize = 20;
 
-/// What follows from a 401.
+/// The consequence of a 401.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Ask once more: [`Authorizer::authorization`] has an answer to the challenge.

@@ -70,7 +70,7 @@ pub(in crate::web) struct Asked {
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[schemars(rename = "Probed")]
 pub(in crate::web) struct Report {
-    /// Why no picture came; null if one did.
+    /// The reason for which no picture came; null if one did.
     problem: Option<String>,
     /// The source's type in the configuration: `mjpeg` or `snapshot`.
     #[serde(rename = "type")]
@@ -86,7 +86,7 @@ pub(in crate::web) struct Report {
     sizes: Vec<(u16, u16)>,
     quirks: Vec<Counted>,
     left_out: Vec<Counted>,
-    /// Why the camera's answer ended.
+    /// The reason for which the camera's answer ended.
     ended: Option<String>,
     /// The last picture, in base64.
     picture: Option<String>,

@@ -68,7 +68,7 @@ struct Running {
     /// The stream whose limit it counts against.
     stream: Option<String>,
     address: Option<Option<IpAddr>>,
-    /// When it began, or brought its last whole picture; none once it has come whole, and is only waited
+    /// Time at which it began, or brought its last whole picture; none once it has come whole, and is only waited
     /// with.
     since: Option<Instant>,
     permit: Option<BytePermit>,

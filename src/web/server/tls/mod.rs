@@ -136,7 +136,7 @@ impl Tls {
     /// Performs the handshake with a client.
     ///
     /// # Errors
-    /// Why there is no TLS with it; that was counted and logged.
+    /// The reason for which there is no TLS with it, counted and logged.
     pub(in crate::web) async fn accept(
         &self,
         socket: TcpStream,
