@@ -42,6 +42,13 @@ impl Head {
         value
     }
 
+    /// Returns the authentication schemes that a 401 offers, in order.
+    pub fn offered_schemes(&self) -> Vec<&str> {
+        let challenges =
+            self.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("www-authenticate"));
+        challenges.filter_map(|(_, challenge)| challenge.split(' ').next()).collect()
+    }
+
     fn is_chunked(&self) -> bool {
         self.get("transfer-encoding").is_some_and(|coding| coding == "chunked")
     }
