@@ -29,7 +29,7 @@ async fn a_wrong_or_missing_token_is_refused_without_a_hint_at_the_right_one() {
     let at = relay.address();
     let no_token = |answer: &Answer| {
         let detail = assert_refused(answer, 401);
-        assert_eq!(answer.head.offered_schemes(), ["Basic", "Bearer"], "ffmpeg answers Basic only");
+        assert_eq!(answer.head.offered_schemes(), ["Basic", "Bearer"], "a token is also taken as a password");
         for secret in [TOKEN, "guessed"] {
             assert!(!String::from_utf8_lossy(&answer.body).contains(secret), "{detail}");
         }

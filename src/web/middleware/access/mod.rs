@@ -300,9 +300,8 @@ fn too_many(detail: String, wait: Duration) -> Problem {
     Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).with(header::RETRY_AFTER, seconds)
 }
 
-/// Returns the 401, with every scheme that is accepted. A publisher may send its token as a Basic password,
-/// which is what ffmpeg does with `http://any:TOKEN@host`. A page asks in its own way, where a browser would
-/// open a dialog.
+/// Returns the 401, with every scheme that is accepted: a publisher may send its token as a Basic password. A
+/// page asks in its own way, where a browser would open a dialog.
 fn challenged(state: &WebState, request: &HttpRequest, role: Role, detail: String) -> Problem {
     let by_page = request.headers().contains_key(header::REFERER)
         || request.headers().get("sec-fetch-mode").is_some_and(|mode| mode != "navigate");
