@@ -18,7 +18,7 @@ use divan::{
 use framecast::media::{
     jpeg::{Progress, Walk, inspect},
     multipart::{
-        boundary::ContentKind,
+        content_type::ContentKind,
         parser::{ParserLimits, Part, PartParser},
         writer::{Framing, PreparedPart},
     },

@@ -23,7 +23,7 @@ pub mod limits;
 pub mod source_gate;
 #[path = "../../src/registry/ref_counted_map.rs"]
 pub mod ref_counted_map;
-#[path = "../../src/stream/publisher.rs"]
+#[path = "../../src/stream/publisher_slot.rs"]
 pub mod publisher;
 pub mod stream;
 pub mod viewer;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{glyph_check, state_file::StateFile};
+use super::{added_streams_file::StateFile, glyph_check};
 use crate::{
     config::{
         self, Added, ApiSources, Config, ConfigErrors, ConfigSource, Environment, Listen, Mistake,

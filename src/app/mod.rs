@@ -10,7 +10,7 @@ mod stream_lookup;
 mod config_loader;
 mod reload_plan;
 mod spawn;
-mod state_file;
+mod added_streams_file;
 
 use std::{
     io,

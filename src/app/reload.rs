@@ -27,7 +27,7 @@ use crate::{
     config::{Added, ApiSources, Config, LogConfig, ServerConfig, SourceConfig, StreamConfig, redacted},
     limits::{Budgets, memory_limit},
     media::stream_name::StreamName,
-    observability::tasks,
+    observability::task_counts,
     platform::file_watch::FileChange,
     registry::{
         AppliedChanges, ConfigStatus, EditResult, EventKind, Events, Registry, RelayControl, ReloadError,
@@ -232,7 +232,7 @@ impl Reloader {
         let loader = self.0.loader.as_ref()?;
         let (file, mut watched) = (loader.file()?.to_owned(), loader.watched_files()?);
         let reloader = self.clone();
-        Some(tasks::spawn(async move {
+        Some(task_counts::spawn(async move {
             loop {
                 sleep(POLL_INTERVAL).await;
                 // A file that is missing is between two others, or somebody's mistake: there is nothing to
@@ -274,7 +274,7 @@ fn check_no_program(
 fn run_to_completion<T: Send + 'static>(
     change: impl Future<Output = Result<T, ReloadError>> + Send + 'static,
 ) -> BoxFuture<'static, Result<T, ReloadError>> {
-    async move { tasks::spawn(change).await.map_err(io::Error::other)? }.boxed()
+    async move { task_counts::spawn(change).await.map_err(io::Error::other)? }.boxed()
 }
 
 impl RelayControl for Reloader {

@@ -21,7 +21,7 @@ use crate::{
     config::{Limits, SendFile, StreamConfig},
     imaging::cpu_pool::CpuPool,
     media::stream_name::StreamName,
-    observability::tasks,
+    observability::task_counts,
     recording::Recorder,
     registry::{Events, StreamStarter, record_states},
     stream::StreamHandle,
@@ -95,7 +95,7 @@ impl StreamSpawner {
         let recorders = self.recorders.clone();
         let thread = stream.thread().clone();
         thread.spawn_fn(move || {
-            tasks::spawn(async move {
+            task_counts::spawn(async move {
                 let next = stream.reconfigure(config, limits, pool, directory.clone()).await;
                 directory.add(&next);
                 if next.config().save != stream.config().save {
@@ -116,7 +116,7 @@ fn start_recorder(stream: &StreamHandle, recorders: &DashMap<StreamName, AbortHa
         stream.bus().stats().clear_recording_status();
     }
     if let Some(save) = stream.config().save.clone() {
-        let recorder = tasks::spawn(Recorder::new(save, stream.bus().clone()).run());
+        let recorder = task_counts::spawn(Recorder::new(save, stream.bus().clone()).run());
         recorders.insert(stream.name().clone(), recorder.abort_handle());
     }
 }
@@ -165,7 +165,7 @@ impl StreamSpawner {
             if shown == Visibility::Shared {
                 directory.add(&stream);
                 start_recorder(&stream, &recorders);
-                tasks::spawn(record_states(stream.name().clone(), stream.status_changes(), events));
+                task_counts::spawn(record_states(stream.name().clone(), stream.status_changes(), events));
             }
             // Nobody waits any more only when the relay's start was given up.
             let _ = told.send(stream);

@@ -222,7 +222,7 @@ impl Ingest {
 mod tests {
     use super::*;
     use crate::media::multipart::{
-        boundary::ContentKind,
+        content_type::ContentKind,
         parser::{ParserLimits, PartParser},
         writer::Framing,
     };

@@ -33,10 +33,10 @@ pub use splice_pipe::SplicePipe;
 pub use stats::{
     DropReason, Processing, StreamStats,
     abr_levels::{AbrLevels, STEPS},
+    counter_snapshot::Totals,
     fps_history::STEP as PACE_STEP,
     histogram::{Histogram, HistogramSnapshot},
     push_rejections::{PushRejection, PushRejections},
     recording_status::{RecordingState, RecordingStatus},
-    totals::Totals,
 };
 pub use subscribers::{FrameReceiver, Subscribers};

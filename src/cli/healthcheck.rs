@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{anyhow, ensure};
 use clap::Args;
 
-use super::urls::{parse_url, redacted};
+use super::url_argument::{parse_url, redacted};
 
 /// The arguments of `healthcheck`.
 #[derive(Debug, Args)]

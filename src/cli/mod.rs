@@ -2,7 +2,7 @@
 
 mod admin_token;
 mod check;
-mod credentials;
+mod credential_commands;
 mod healthcheck;
 mod open_files;
 mod output;
@@ -12,7 +12,7 @@ mod schema;
 mod serve;
 mod status;
 mod systemd;
-mod urls;
+mod url_argument;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -81,11 +81,11 @@ enum Command {
         _arguments: Vec<OsString>,
     },
     /// Create a token, and print the YAML that allows it
-    Token(credentials::TokenArguments),
+    Token(credential_commands::TokenArguments),
     /// Ask for a user's password, and print the YAML that allows the user
-    Passwd(credentials::PasswordArguments),
+    Passwd(credential_commands::PasswordArguments),
     /// Create a link to a stream that expires
-    Link(credentials::LinkArguments),
+    Link(credential_commands::LinkArguments),
     /// Print the JSON Schema of the configuration file, for editors
     Schema,
     /// Print a completion script for a shell
@@ -116,9 +116,9 @@ pub fn run() -> anyhow::Result<ExitCode> {
                 "`top` is now `status`: `framecast status --watch` redraws its table every second",
             )
             .exit(),
-        Command::Token(arguments) => credentials::token(&arguments),
-        Command::Passwd(arguments) => credentials::passwd(&arguments),
-        Command::Link(arguments) => credentials::link(arguments),
+        Command::Token(arguments) => credential_commands::token(&arguments),
+        Command::Passwd(arguments) => credential_commands::passwd(&arguments),
+        Command::Link(arguments) => credential_commands::link(arguments),
         Command::Schema => Ok(schema::run()),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
         Command::Completions { shell } => {

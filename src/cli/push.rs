@@ -23,9 +23,9 @@ use tokio::{
 };
 use url::Url;
 
-use super::urls::{parse_url, redacted};
+use super::url_argument::{parse_url, redacted};
 use crate::media::multipart::{
-    boundary::ContentKind,
+    content_type::ContentKind,
     parser::{ParserLimits, PartParser},
 };
 

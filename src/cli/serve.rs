@@ -9,7 +9,7 @@ use clap::{
 };
 use tracing::info;
 
-use super::{admin_token, check, open_files, output::print, systemd, urls::browser_url};
+use super::{admin_token, check, open_files, output::print, systemd, url_argument::browser_url};
 use crate::{
     app::{ConfigLoader, LoadedConfig, Relay},
     config::{self, Environment, Listen, LogFormat, StreamConfig},

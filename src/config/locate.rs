@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::{
     environment::Environment,
     error::ConfigErrors,
-    file::Config,
     load::{demo, load_file},
+    root::Config,
 };
 
 /// The files that are used, in this order, if none is named.

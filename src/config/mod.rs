@@ -6,10 +6,10 @@
 //! several keys together. Raw YAML never leaves this module, and neither does a credential: messages name
 //! keys and variables, and excerpts of the file show only values known to be harmless.
 
-mod added;
+mod api_streams;
 mod environment;
 mod error;
-mod file;
+mod root;
 mod load;
 mod locate;
 mod reader;
@@ -20,17 +20,18 @@ mod url;
 mod values;
 mod yaml;
 
-pub use added::{Added, MAX_ADDED, Written};
+pub use api_streams::{Added, MAX_ADDED, Written};
 pub use environment::Environment;
 pub use error::{ConfigErrors, Mistake, Position};
-pub use file::{Config, unknown_streams};
 pub use load::{ADMIN_VARIABLE, DEMO, demo, load_file, parse, parse_time, parse_with, read_file};
 pub use locate::{ConfigSource, effective_path};
 pub use redact::{STARS, carried_elsewhere, redacted, restored};
+pub use root::{Config, unknown_streams};
 pub use schema::{annotated_schema, json_schema, stream_schema, unit};
 pub use sections::{
     auth::{AuthConfig, Grant, Role, StreamScope, TokenConfig, TokenHash, UserConfig},
     chart::{AxisConfig, ChartConfig, ChartStyle, PollConfig, Publishers, SeriesConfig, Theme},
+    http_source::{Login, SnapshotConfig, UpstreamConfig},
     limits::Limits,
     log::{AccessLog, LogConfig, LogFormat},
     mosaic::MosaicConfig,
@@ -43,7 +44,6 @@ pub use sections::{
     source::{ImagesPath, SecondPublisher, SourceConfig, TextConfig},
     stream::{Placeholder, StreamConfig},
     transform::*,
-    upstream::{Login, SnapshotConfig, UpstreamConfig},
     webhooks::{HookEvent, WebhookConfig},
 };
 pub use values::{Color, Ink, Secret, Size};

@@ -13,7 +13,7 @@ use crate::{
     media::{
         jpeg::{Progress, Walk, huffman::with_huffman_tables, inspect},
         multipart::{
-            boundary::ContentKind,
+            content_type::ContentKind,
             parser::{ParserLimits, Part, PartParser},
         },
     },

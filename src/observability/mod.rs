@@ -6,7 +6,7 @@
 
 mod connection_ids;
 pub mod process;
-pub mod tasks;
+pub mod task_counts;
 
 use std::io::IsTerminal;
 

@@ -2,7 +2,7 @@
 //! what changes them while the relay runs.
 
 mod admin;
-mod events;
+mod event_log;
 mod snapshot_cache;
 mod ref_counted_map;
 mod renditions;
@@ -17,7 +17,7 @@ pub use admin::{
     AppliedChanges, ConfigStatus, EditResult, RelayControl, ReloadError, StreamEdit, StreamSettings,
 };
 use dashmap::DashMap;
-pub use events::{Event, EventKind, Events, MAX_EVENTS, Visible, record_states};
+pub use event_log::{Event, EventKind, Events, MAX_EVENTS, Visible, record_states};
 use futures_util::future::BoxFuture;
 pub use image_params::{ImageParams, ImageParamsError};
 pub use renditions::{Rendition, RenditionError, RenditionGuard, Renditions};

@@ -31,7 +31,7 @@ use super::{
 use crate::{
     bus::{Bus, Totals},
     media::stream_name::StreamName,
-    observability::tasks,
+    observability::task_counts,
     stream::{StreamHandle, StreamStatus, state::State},
 };
 
@@ -138,7 +138,7 @@ impl Renditions {
             let linger = origin.config().linger.min(LINGER);
             let (places, key, place) = (self.entries.clone(), hold.key().clone(), hold.entry().clone());
             let keeper = LingerTask { entries: places, key, entry: place, stream: stream.clone(), linger };
-            tasks::spawn(keeper.run(origin.status_changes()));
+            task_counts::spawn(keeper.run(origin.status_changes()));
             io::Result::Ok(stream)
         });
         let stream = made.await?.clone();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::ending::SourceEnd;
+use super::run_outcome::SourceEnd;
 
 /// First delay: short enough that a viewer hardly notices a camera's hiccup.
 pub(super) const FIRST_DELAY: Duration = Duration::from_millis(500);

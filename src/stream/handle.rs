@@ -16,7 +16,7 @@ use super::{
     failover::priority::SourcesReport,
     fan_out::run_fan_out,
     heartbeat,
-    publisher::{AlreadyPublishing, PublisherGuard, PublisherSlot},
+    publisher_slot::{AlreadyPublishing, PublisherGuard, PublisherSlot},
     state::State,
     status::{FrameOriginGuard, SourceId, StreamStatus},
     viewer_limit::{AtCapacity, ViewerLimit, ViewerPermit},
@@ -29,7 +29,7 @@ use crate::{
         transform::{pipeline::Pipeline, stage::TransformStage},
     },
     media::stream_name::StreamName,
-    observability::tasks,
+    observability::task_counts,
     source::{SourceContext, StreamLookup},
 };
 
@@ -106,8 +106,8 @@ impl StreamHandle {
         lookup: Arc<dyn StreamLookup>,
     ) -> Self {
         let bus = Arc::new(bus);
-        tasks::spawn(run_fan_out(bus.clone()));
-        tasks::spawn(heartbeat::run_heartbeat(bus.clone()));
+        task_counts::spawn(run_fan_out(bus.clone()));
+        task_counts::spawn(heartbeat::run_heartbeat(bus.clone()));
         let shared = Shared {
             bus,
             demand: watch::Sender::new(0),

@@ -4,7 +4,7 @@
 //!
 //! A panic or error in a source ends that source's task only; the actor sees it as [`state::Event::Ended`].
 
-mod ending;
+mod run_outcome;
 mod backoff;
 pub mod failover;
 pub mod state;
@@ -12,7 +12,7 @@ mod status;
 mod pump;
 mod actor;
 mod viewer_limit;
-mod publisher;
+mod publisher_slot;
 mod send_method;
 mod fan_out;
 mod heartbeat;
@@ -20,6 +20,6 @@ mod handle;
 
 pub(crate) use backoff::exponential_delay;
 pub use handle::{DemandGuard, ReplayGuard, StreamHandle, ViewerGuard, WeakStream};
-pub use publisher::{AlreadyPublishing, PublisherGuard};
+pub use publisher_slot::{AlreadyPublishing, PublisherGuard};
 pub use status::{FrameOriginGuard, StreamStatus};
 pub use viewer_limit::{AtCapacity, ViewerLimit};

@@ -11,10 +11,10 @@ use tokio::{
 };
 use tracing::{Instrument, Span};
 
-use super::ending::SourceEnd;
+use super::run_outcome::SourceEnd;
 use crate::{
     bus::Ingest,
-    observability::tasks,
+    observability::task_counts,
     source::{Reason, Source},
 };
 
@@ -47,7 +47,7 @@ impl Pump {
             drop(alive);
             ending
         };
-        let join = tasks::spawn(run.instrument(span));
+        let join = task_counts::spawn(run.instrument(span));
         (Self { task: join.abort_handle(), done: gone }, join)
     }
 

@@ -12,7 +12,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{ending::SourceEnd, failover::priority::SourcePriority};
+use super::{failover::priority::SourcePriority, run_outcome::SourceEnd};
 use crate::source::Reason;
 
 /// The state of a stream.

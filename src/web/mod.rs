@@ -25,8 +25,8 @@ use actix_server::{Server, ServerHandle};
 use actix_service::{IntoServiceFactory, Service, ServiceFactoryExt, map_config};
 use actix_web::{App, dev::AppConfig, http::StatusCode, middleware::from_fn, web};
 
-use crate::observability::tasks;
-pub use api::openapi::documents::Documents;
+use crate::observability::task_counts;
+pub use api::openapi::rendered_document::Documents;
 pub use live::LiveConnections;
 pub use middleware::{
     access::rule::{Rule, Scope},
@@ -36,21 +36,21 @@ pub use middleware::{
     uploads::Uploads,
     viewers_per_address::AddressLimit,
 };
-use middleware::{access_log, request_headers, security_headers, unsent_limit};
+use middleware::{access_log, detach_headers, security_headers, unsent_limit};
 use routes::RouteTable;
 pub use routes::{ROUTES, Row};
 #[cfg(unix)]
 use server::listener::SocketFiles;
 use server::{
-    connections, last_request, redirect,
+    connection_close, connections, redirect,
     services::{self, Application},
     tls,
 };
 pub use server::{
     connections::{Connections, connections_for},
     listener::{ListenError, Listeners},
+    response_budget::UnsentAnswers,
     tls::{Tls, TlsError},
-    unsent::UnsentAnswers,
 };
 pub use state::{Access, LiveSettings, Runtime, Settings, Streams, WebState};
 pub use streams::viewer_list::ViewerList;
@@ -80,7 +80,7 @@ impl WebServer {
         tls: Option<Arc<Tls>>,
     ) -> io::Result<(Self, Server)> {
         if let Some(tls) = &tls {
-            tasks::spawn(tls::watch_files(Arc::downgrade(tls)));
+            task_counts::spawn(tls::watch_files(Arc::downgrade(tls)));
         }
         let state = web::Data::from(state);
         let mut builder =
@@ -133,11 +133,11 @@ impl WebServer {
 fn app(state: web::Data<WebState>) -> impl Application {
     let base_path = state.runtime.base_path.clone();
     let app = App::new().app_data(state).app_data(RouteTable(ROUTES)).app_data(unreadable_path());
-    let app = app.wrap(from_fn(unsent_limit::limit)).wrap(from_fn(last_request::check));
+    let app = app.wrap(from_fn(unsent_limit::limit)).wrap(from_fn(connection_close::check));
     let app = app.wrap(from_fn(security_headers::add)).wrap(from_fn(access_log::log));
     let app = app.wrap(from_fn(connections::track));
     let app = app.wrap_fn(|mut request, routes| {
-        request_headers::copy_values(&mut request);
+        detach_headers::copy_values(&mut request);
         routes.call(request)
     });
     let app = app.configure(move |cfg| {

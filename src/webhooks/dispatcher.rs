@@ -22,7 +22,7 @@ use super::{
 use crate::{
     config::{HookEvent, SourceConfig, WebhookConfig},
     media::stream_name::StreamName,
-    observability::tasks,
+    observability::task_counts,
     registry::{EventKind, Events, Registry},
     stream::{StreamHandle, state::State},
 };
@@ -118,7 +118,7 @@ impl Dispatcher {
 
     fn hook(&self, before: Option<Hook>, config: WebhookConfig) -> Hook {
         let start = |queue: &Arc<DeliveryQueue>| {
-            tasks::spawn(Sender::new(config.clone(), queue.clone(), self.stopping.clone()).run())
+            task_counts::spawn(Sender::new(config.clone(), queue.clone(), self.stopping.clone()).run())
         };
         match before {
             Some(hook) if hook.config == config => hook,

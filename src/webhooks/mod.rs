@@ -24,7 +24,7 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     config::WebhookConfig,
-    observability::tasks,
+    observability::task_counts,
     registry::{Events, Registry},
 };
 
@@ -44,7 +44,7 @@ impl Webhooks {
         let (stopping, stops) = watch::channel(false);
         let queues = Arc::<Queues>::default();
         let dispatcher = Dispatcher::new(registry, events, queues.clone(), stops);
-        let task = tasks::spawn(dispatcher.run(changes));
+        let task = task_counts::spawn(dispatcher.run(changes));
         Self { configs, stopping, queues, task: Mutex::new(Some(task)) }
     }
 

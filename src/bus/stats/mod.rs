@@ -1,7 +1,7 @@
 //! The counters of a stream.
 
 pub(crate) mod abr_levels;
-mod arrivals;
+mod frame_rate;
 mod drop_reason;
 pub(crate) mod fps_history;
 pub(crate) mod histogram;
@@ -9,7 +9,7 @@ mod processing;
 pub(crate) mod push_rejections;
 pub(crate) mod recording_status;
 mod stream_stats;
-pub(crate) mod totals;
+pub(crate) mod counter_snapshot;
 
 pub use drop_reason::DropReason;
 pub use processing::Processing;

@@ -10,13 +10,13 @@ use std::{
 
 use super::{
     abr_levels::AbrLevels,
-    arrivals::Arrivals,
+    counter_snapshot::Totals,
     drop_reason::DropReason,
+    frame_rate::Arrivals,
     histogram::Histogram,
     processing::Processing,
     push_rejections::PushRejections,
     recording_status::{RecordingState, RecordingStatus, RecordingStatusCell},
-    totals::Totals,
 };
 use crate::{
     limits::bounded_counter::BoundedCounter,

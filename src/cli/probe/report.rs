@@ -5,9 +5,9 @@ use std::time::Duration;
 use url::Url;
 
 use crate::{
-    cli::urls::redacted,
+    cli::url_argument::redacted,
     config::UpstreamConfig,
-    media::{jpeg::JpegInfo, multipart::boundary::ContentKind},
+    media::{jpeg::JpegInfo, multipart::content_type::ContentKind},
     source::{
         camera::probe::{BodyEnd, ProbeReport},
         http_client::Response,

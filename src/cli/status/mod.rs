@@ -14,7 +14,7 @@ use table::{Report, render, rows};
 use terminal_size::{Height, Width, terminal_size_of};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{output::try_print, urls::parse_url};
+use super::{output::try_print, url_argument::parse_url};
 use crate::{
     config::Secret,
     source::{

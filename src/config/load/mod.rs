@@ -7,11 +7,11 @@ use std::{fs::File, io::Read, path::Path, time::Duration};
 use excerpt::{Visible, excerpt};
 
 use super::{
-    added::{Added, graft},
+    api_streams::{Added, graft},
     environment::Environment,
     error::{ConfigErrors, Mistakes},
-    file::{self, Config},
     reader::Context,
+    root::{self, Config},
     schema,
     values::{DAY, SECOND, Scalar, Time},
     yaml::Node,
@@ -66,7 +66,7 @@ pub fn parse_with(
         graft(root, added, &mistakes);
     }
     let context = Context::new(text, environment, &mistakes, schema::need);
-    let config = root.as_ref().and_then(|root| file::read(&context, root));
+    let config = root.as_ref().and_then(|root| root::read(&context, root));
     let shown = context.into_shown();
     match config {
         Some(config) if mistakes.is_empty() => Ok(config),

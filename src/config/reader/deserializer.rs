@@ -12,9 +12,9 @@ use serde::{
 
 use super::{
     error::{Error, unknown_key},
-    kinds::{KEYED, LOCAL, LOCAL_SECRET, ONE_OR_MANY, SECRET, SHORT, TAGGED, URL},
+    newtype_markers::{KEYED, LOCAL, LOCAL_SECRET, ONE_OR_MANY, SECRET, SHORT, TAGGED, URL},
+    suggestions::{alternatives, nearest},
     value::{Reader, Sort},
-    words::{alternatives, nearest},
 };
 use crate::config::{
     error::NOWHERE,

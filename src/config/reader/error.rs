@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{self, Expected, Unexpected};
 
-use super::words::{alternatives, nearest};
+use super::suggestions::{alternatives, nearest};
 use crate::config::{error::Position, yaml::Node};
 
 /// The reason why a value cannot be deserialised.

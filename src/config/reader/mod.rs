@@ -7,11 +7,11 @@
 
 mod deserializer;
 mod error;
-mod kinds;
+mod newtype_markers;
 mod value;
-mod words;
+mod suggestions;
 
 pub(crate) use error::unknown_key;
-pub(crate) use kinds::{LOCAL, LOCAL_SECRET, ONE_OR_MANY, SECRET, SHORT, URL};
+pub(crate) use newtype_markers::{LOCAL, LOCAL_SECRET, ONE_OR_MANY, SECRET, SHORT, URL};
+pub(crate) use suggestions::{alternatives, nearest};
 pub(crate) use value::{Context, Reader};
-pub(crate) use words::{alternatives, nearest};

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     error::{Error, Place},
-    words::{nearest, quoted},
+    suggestions::{nearest, quoted},
 };
 use crate::config::{
     environment::{Environment, Piece, expand, is_variable, pieces},

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
 
-use super::upstream::{CameraUrl, HeaderName, HeaderValue, Token, UpstreamConfig, split_login};
+use super::http_source::{CameraUrl, HeaderName, HeaderValue, Token, UpstreamConfig, split_login};
 use crate::config::{
     reader::{Reader, nearest},
     values::{

@@ -12,5 +12,5 @@ pub(super) mod server;
 pub(super) mod source;
 pub(super) mod stream;
 pub(super) mod transform;
-pub(super) mod upstream;
+pub(super) mod http_source;
 pub(super) mod webhooks;

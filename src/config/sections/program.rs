@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::upstream::{AnswerTime, FrameTime};
+use super::http_source::{AnswerTime, FrameTime};
 use crate::config::{
     reader::{LOCAL, LOCAL_SECRET, Reader, URL},
     values::{Count, Fps, OneOrMany, Pairs, Secret, Size, Text, Wrong, number, scalar, secs},

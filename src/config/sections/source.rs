@@ -8,9 +8,9 @@ use url::Url;
 
 use super::{
     chart::ChartConfig,
+    http_source::{FrameTime, SnapshotConfig, Token, UpstreamConfig, split_login},
     mosaic::MosaicConfig,
     program::{ExecConfig, RtspConfig, V4l2Config},
-    upstream::{FrameTime, SnapshotConfig, Token, UpstreamConfig, split_login},
 };
 use crate::{
     config::{

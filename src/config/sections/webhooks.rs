@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{
     auth::{StreamNames, StreamScope, all_streams},
-    upstream::{HeaderName, HeaderValue, Login, SecretUrl, split_login},
+    http_source::{HeaderName, HeaderValue, Login, SecretUrl, split_login},
 };
 use crate::config::values::{
     DAY, Entry, LongSecret, MINUTE, OneOrMany, OrNone, Pairs, Secret, Text, Time, Wrong, scalar, secs,

@@ -25,7 +25,7 @@ pub(crate) mod memory_estimate;
 pub mod memory;
 pub(crate) mod scratch;
 mod error;
-mod piece;
+mod work_item;
 mod pool;
 mod queue;
 #[cfg(test)]
@@ -34,5 +34,5 @@ mod workers;
 
 pub use error::PoolError;
 pub(crate) use error::panic_message;
-pub(crate) use piece::WorkItem;
 pub use pool::{CpuPool, LatestQueue, PoolLoad, StreamQueue};
+pub(crate) use work_item::WorkItem;

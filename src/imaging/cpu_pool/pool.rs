@@ -9,8 +9,8 @@ use std::{
 use super::{
     error::PoolError,
     memory::PictureMemory,
-    piece::WorkItem,
     queue::{JobKind, JobOrigin, LaneId, QueueBounds},
+    work_item::WorkItem,
     workers::Shared,
 };
 use crate::{bus::HistogramSnapshot, media::stream_name::StreamName};

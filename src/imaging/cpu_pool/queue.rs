@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::piece::{Work, WorkItem};
+use super::work_item::{Work, WorkItem};
 use crate::media::stream_name::StreamName;
 
 /// Queued jobs of one kind of one stream. More are refused, since later pictures are newer.

@@ -13,8 +13,8 @@ use std::{
 use super::{
     error::PoolError,
     memory::PictureMemory,
-    piece::{Work, WorkItem},
     queue::{Full, JobKind, JobOrigin, LaneId, MemoryShares, PendingEntry, Queue, QueueBounds, Running},
+    work_item::{Work, WorkItem},
 };
 use crate::{
     bus::Histogram,

@@ -2,7 +2,7 @@
 
 use super::{
     bits::BitWriter,
-    blocks::{TRANSPOSED, negated},
+    dct_transpose::{TRANSPOSED, negated},
     decode::Coefficients,
     header::Header,
     huffman::EncodeTable,

@@ -15,7 +15,7 @@
 //! Kept out: progressive and arithmetic coding, inputs and outputs other than byte slices, configuration.
 
 mod bits;
-mod blocks;
+mod dct_transpose;
 mod decode;
 mod encode;
 mod error;

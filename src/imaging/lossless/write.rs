@@ -1,7 +1,7 @@
 //! Writes the result: segments, tables, picture data.
 
 use super::{
-    blocks::TRANSPOSED,
+    dct_transpose::TRANSPOSED,
     decode::Coefficients,
     encode,
     error::LosslessError,

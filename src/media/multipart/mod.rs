@@ -3,7 +3,7 @@
 //! Pure: no I/O, no clock, bounded memory. What cameras send and clients need is written down, with the
 //! device that taught it, beside each rule.
 
-pub mod boundary;
-pub mod content;
+pub mod content_type;
+pub mod sniff;
 pub mod parser;
 pub mod writer;

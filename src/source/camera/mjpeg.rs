@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::LocalBoxFuture;
 use tokio::task::yield_now;
 
-use super::answer::{Announced, Expected, Judged, judged};
+use super::response_kind::{Announced, Expected, Judged, judged};
 use crate::{
     bus::Ingest,
     config::{Limits, UpstreamConfig},

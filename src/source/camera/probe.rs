@@ -6,13 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::answer::{Announced, Expected, Judged, judged};
+use super::response_kind::{Announced, Expected, Judged, judged};
 use crate::{
     config::{Environment, Limits, SourceConfig, UpstreamConfig, parse},
     media::{
         jpeg::JpegInfo,
         multipart::{
-            boundary::ContentKind,
+            content_type::ContentKind,
             parser::{ParserLimits, Part, PartParser, Quirk},
         },
     },

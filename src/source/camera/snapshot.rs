@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::answer::{Announced, Expected, Judged, judged};
+use super::response_kind::{Announced, Expected, Judged, judged};
 use crate::{
     bus::{DropReason, Ingest},
     config::{Limits, UpstreamConfig},

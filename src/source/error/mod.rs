@@ -18,8 +18,8 @@ use crate::{
     media::{
         jpeg::JpegError,
         multipart::{
-            content::{MediaType, PageTitle},
             parser::ParseError,
+            sniff::{MediaType, PageTitle},
         },
         stream_name::StreamName,
     },

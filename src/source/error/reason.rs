@@ -7,7 +7,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use crate::media::multipart::content::is_invisible;
+use crate::media::multipart::sniff::is_invisible;
 
 /// Maximum length of the detailed text, in bytes: a few sentences.
 const MAX_DETAIL: usize = 1000;

@@ -10,7 +10,7 @@ use super::{
     connection::camera_connection::CameraConnection,
     exchange::Exchange,
 };
-use crate::{media::multipart::boundary::ContentKind, source::error::SourceError};
+use crate::{media::multipart::content_type::ContentKind, source::error::SourceError};
 
 /// A response whose head has been read.
 ///

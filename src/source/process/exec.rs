@@ -23,7 +23,7 @@ use crate::{
     config::{ExecConfig, Limits, SourceConfig},
     media::{
         multipart::{
-            boundary::ContentKind,
+            content_type::ContentKind,
             parser::{ParseError, ParserLimits, PartParser},
         },
         stream_name::StreamName,

@@ -12,7 +12,7 @@ use tokio::{
 use tracing::info;
 
 use super::redact::Redactor;
-use crate::media::{multipart::content::is_invisible, stream_name::StreamName};
+use crate::media::{multipart::sniff::is_invisible, stream_name::StreamName};
 
 /// Maximum number of logged lines in each [`PERIOD`]: enough for the error messages of a start, but not for
 /// one of each frame.

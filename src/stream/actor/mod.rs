@@ -2,7 +2,7 @@
 //!
 //! Which of several sources runs is up to [`Failover`]; what viewers see while no frames come, to [`away`].
 
-mod away;
+mod offline;
 mod handlers;
 pub(super) mod messages;
 
@@ -12,15 +12,15 @@ use std::{
 };
 
 use actix::prelude::*;
-use away::{OFFLINE_AFTER, Offline};
 use messages::FirstFrame;
+use offline::{OFFLINE_AFTER, Offline};
 use tokio::sync::watch;
 use tracing::{debug, info, info_span, warn};
 
 use super::{
-    ending::SourceEnd,
     failover::{Ended, Failover, Next, Run, priority::SourcesReport, source_label},
     pump::{self, Generation, Pump},
+    run_outcome::SourceEnd,
     state::{self, Action, Event, Inputs, State},
     status::{SourceId, StreamStatus},
 };
@@ -31,7 +31,7 @@ use crate::{
     media::frame::FrameKind,
     observability::{
         next_id,
-        tasks::{self, TaskGuard},
+        task_counts::{self, TaskGuard},
     },
     source::{self, Reason, SourceContext, offline_image},
 };
@@ -117,7 +117,7 @@ impl StreamActor {
             offline: None,
             reason: CONNECTING.into(),
             logged_live: false,
-            _counted: TaskGuard::new(tasks::TaskKind::Stream),
+            _counted: TaskGuard::new(task_counts::TaskKind::Stream),
         }
         .start()
     }
@@ -279,7 +279,7 @@ impl StreamActor {
         let actor = ctx.address();
         let on_first_frame = move || {
             // Awaited in a task of its own: the pump must not wait for a full mailbox.
-            tasks::spawn(async move { actor.send(FirstFrame(generation)).await });
+            task_counts::spawn(async move { actor.send(FirstFrame(generation)).await });
         };
         let ingest = if several {
             self.ingest.for_source(self.failover.switch(), generation)

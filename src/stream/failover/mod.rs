@@ -22,8 +22,8 @@ pub(super) use trial::Run;
 use trial::Trial;
 
 use super::{
-    ending::SourceEnd,
     pump::{Generation, Pump},
+    run_outcome::SourceEnd,
 };
 use crate::{bus::SourceSwitch, config::StreamConfig, source::Reason};
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::{
     source::Reason,
-    stream::{backoff::Backoff, ending::SourceEnd},
+    stream::{backoff::Backoff, run_outcome::SourceEnd},
 };
 
 /// All sources of a stream, the most preferred first.

@@ -19,7 +19,7 @@ use crate::{
     web::{
         middleware::{
             problem::Problem,
-            uploads::{begin, body::RequestBody},
+            uploads::{admission, body::RequestBody},
         },
         state::State,
     },
@@ -214,7 +214,7 @@ async fn json_of(request: &HttpRequest, state: &State, body: &mut RequestBody) -
         let detail = format!("the settings of a stream have at most {MAX_SETTINGS_BYTES} bytes");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
     };
-    let upload = begin::admin(state, request)?;
+    let upload = admission::admin(state, request)?;
     let whole = body.whole(upload, MAX_SETTINGS_BYTES, too_large).await?;
     serde_json::from_slice(&whole).map_err(|error| {
         // Without what it found there, which may be a credential.

@@ -16,7 +16,7 @@ use crate::{
     stream::StreamHandle,
     web::{
         middleware::problem::Problem,
-        response::numbers::{rounded, unix_seconds},
+        response::json_numbers::{rounded, unix_seconds},
         state::State,
     },
 };

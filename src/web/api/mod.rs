@@ -2,7 +2,7 @@
 
 pub(crate) mod status;
 pub(crate) mod admin;
-pub(crate) mod events;
+pub(crate) mod event_log;
 pub(crate) mod health;
 pub(crate) mod fps_history;
 pub(crate) mod metrics;

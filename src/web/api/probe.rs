@@ -28,9 +28,9 @@ use crate::{
     web::{
         middleware::{
             problem::Problem,
-            uploads::{begin, body::RequestBody},
+            uploads::{admission, body::RequestBody},
         },
-        response::numbers::rounded,
+        response::json_numbers::rounded,
         state::{State, WebState},
     },
 };
@@ -103,7 +103,7 @@ struct Counted {
 pub(in crate::web) async fn probe(request: HttpRequest, state: State, payload: web::Payload) -> HttpResponse {
     let mut body = RequestBody::new(&request, payload);
     let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large for a URL");
-    let received = match begin::admin(&state, &request) {
+    let received = match admission::admin(&state, &request) {
         Ok(upload) => body.whole(upload, MAX_BODY_BYTES, too_large).await,
         Err(problem) => Err(problem),
     };

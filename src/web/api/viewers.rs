@@ -9,8 +9,8 @@ use crate::{
     config::Role,
     media::stream_name::StreamName,
     web::{
-        middleware::{access_log::asked::RequestInfo, problem::Problem},
-        response::numbers::unix_seconds,
+        middleware::{access_log::request_info::RequestInfo, problem::Problem},
+        response::json_numbers::unix_seconds,
         state::{State, WebState},
         streams::viewer_list::ViewerEntry,
     },

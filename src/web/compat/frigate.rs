@@ -17,7 +17,7 @@ use crate::{
     web::{
         middleware::problem::Problem,
         query::query,
-        response::headers::{allow_origin, set_no_cache},
+        response::frame_headers::{allow_origin, set_no_cache},
         state::{State, WebState},
         streams::{renditions, snapshot},
     },

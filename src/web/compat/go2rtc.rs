@@ -14,7 +14,7 @@ use actix_web::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::camera_number::{missing_stream, stream_from_query};
+use super::stream_selector::{missing_stream, stream_from_query};
 use crate::{
     auth::Principal,
     bus::PublishedFrame,
@@ -25,7 +25,7 @@ use crate::{
     web::{
         middleware::{access::authenticate_fully, problem::Problem},
         query::query,
-        response::disclosure::source_location,
+        response::visibility::source_location,
         state::State,
         streams::{options::StreamOptions, push, snapshot, watch},
     },

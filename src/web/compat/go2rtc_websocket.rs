@@ -21,7 +21,7 @@ use tokio::{
 use crate::{
     auth::{ActiveGrant, Principal},
     config::Role,
-    observability::tasks,
+    observability::task_counts,
     stream::{StreamHandle, ViewerGuard},
     viewer::ViewerCounters,
     web::{
@@ -32,7 +32,7 @@ use crate::{
         query::query,
         server::transport::Outbox,
         state::{State, WebState},
-        streams::{viewer_list::Kind, viewing},
+        streams::{viewer_list::Kind, viewer_registration},
         websocket,
         websocket::backpressure::Backpressure,
     },
@@ -79,7 +79,7 @@ pub(in crate::web) async fn ws(
     let permit = viewer_permit(&state, &request)?;
     let grant = ActiveGrant::new(&state.access.auth, &principal, Role::View, Some(stream.name()));
     let outbox = Outbox::of(&request);
-    tasks::spawn(async move {
+    task_counts::spawn(async move {
         let _permit = permit;
         serve(state, request, stream, grant, session, messages, Rc::new(Backpressure::new(outbox))).await;
     });
@@ -133,8 +133,13 @@ async fn serve(
                     let counts: Arc<ViewerCounters> = Arc::default();
                     // The one before goes first.
                     drop(current.take());
-                    let viewing =
-                        viewing::begin(&state, &request, stream.name(), Kind::WebSocket, counts.clone());
+                    let viewing = viewer_registration::begin(
+                        &state,
+                        &request,
+                        stream.name(),
+                        Kind::WebSocket,
+                        counts.clone(),
+                    );
                     let shown = show(guard, session.clone(), taken.clone(), backpressure.clone(), counts);
                     current = Some(Box::pin(async move {
                         let _listed = viewing;

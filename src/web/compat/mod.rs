@@ -2,7 +2,7 @@
 
 pub(crate) mod mjpg_streamer;
 pub(crate) mod go2rtc_websocket;
-pub(crate) mod camera_number;
+pub(crate) mod stream_selector;
 pub(crate) mod frigate;
 pub(crate) mod go2rtc;
 pub(crate) mod motion;

@@ -3,7 +3,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::camera_number::camera;
+use super::stream_selector::camera;
 use crate::{
     auth::Principal,
     web::{

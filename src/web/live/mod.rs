@@ -13,7 +13,7 @@
 
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
-pub(in crate::web) mod pages;
+pub(in crate::web) mod connection_limit;
 mod session;
 mod message;
 mod size;
@@ -32,9 +32,9 @@ use std::{
 use actix_rt::task::JoinHandle;
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_ws::{CloseCode, CloseReason, Closed, Message, MessageStream};
+use connection_limit::LiveConnectionGuard;
+pub use connection_limit::LiveConnections;
 use message::{ClientMessage, ServerMessage, Subscribe};
-use pages::LiveConnectionGuard;
-pub use pages::LiveConnections;
 use serde::Serialize;
 use session::LiveSession;
 use subscription::Subscription;
@@ -54,12 +54,12 @@ use super::{
 };
 use super::{
     response::{
-        disclosure::may_see,
-        numbers::{rounded, unix_seconds},
+        json_numbers::{rounded, unix_seconds},
+        visibility::may_see,
     },
     state::{State, WebState},
 };
-use crate::{auth::Principal, config::Role, observability::tasks};
+use crate::{auth::Principal, config::Role, observability::task_counts};
 
 /// The maximum number of subscriptions of a page: far more tiles than fit on a video wall.
 const MAX_SUBSCRIPTIONS: usize = 256;
@@ -107,7 +107,7 @@ pub(super) async fn live(
         _page: page,
         _permit: permit,
     });
-    tasks::spawn(connection.run(messages));
+    task_counts::spawn(connection.run(messages));
     Ok(response)
 }
 
@@ -133,7 +133,7 @@ impl LiveConnection {
     /// Serves the page until either side disconnects.
     async fn run(self: Rc<Self>, mut messages: MessageStream) {
         let reporter = self.clone();
-        let mut reporter = Task(tasks::spawn(async move { reporter.report().await }));
+        let mut reporter = Task(task_counts::spawn(async move { reporter.report().await }));
         let reason = loop {
             let heard = tokio::select! {
                 reason = &mut reporter.0 => break reason.unwrap_or_default(),

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     bus::{Current, PublishedFrame},
     media::frame::FrameKind,
-    observability::tasks,
+    observability::task_counts,
     registry::{ImageParams, RenditionGuard},
     stream::StreamHandle,
     web::state::WebState,
@@ -67,7 +67,7 @@ impl Subscription {
             latency_s: Cell::default(),
         };
         let in_flight = Rc::new(in_flight);
-        let task = tasks::spawn(run(state, line.clone(), in_flight.clone(), request, stream));
+        let task = task_counts::spawn(run(state, line.clone(), in_flight.clone(), request, stream));
         Self { session: line, in_flight, task }
     }
 

@@ -6,7 +6,7 @@ pub(crate) mod problem;
 pub(crate) mod request_rate;
 pub(crate) mod rejected_pushes;
 pub(crate) mod rejections;
-pub(crate) mod request_headers;
+pub(crate) mod detach_headers;
 pub(crate) mod viewers_per_address;
 pub(crate) mod security_headers;
 pub(crate) mod unsent_limit;

@@ -14,8 +14,8 @@ use actix_web::{
 use super::{problem::Problem, rejections::Rejection};
 use crate::web::{
     server::{
-        slices::Slices,
-        unsent::{CAPACITY_TIMEOUT, ConnectionBytes, Permanent},
+        bytes_body::Slices,
+        response_budget::{CAPACITY_TIMEOUT, ConnectionBytes, Permanent},
     },
     state::WebState,
 };

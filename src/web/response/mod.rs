@@ -1,5 +1,5 @@
 //! Parts that the responses of several handlers share.
 
-pub(crate) mod disclosure;
-pub(crate) mod headers;
-pub(crate) mod numbers;
+pub(crate) mod visibility;
+pub(crate) mod frame_headers;
+pub(crate) mod json_numbers;

@@ -10,7 +10,7 @@ use crate::{
     config::Role,
     web::{
         api::{
-            admin, events, fps_history, health, metrics, openapi,
+            admin, event_log, fps_history, health, metrics, openapi,
             openapi::{
                 RequestBody,
                 operation::{
@@ -31,7 +31,7 @@ use crate::{
         },
         live,
         middleware::access::rule::{Rule, Scope},
-        streams::{clip, points, push, replay, snapshot, watch},
+        streams::{chart_points, clip, push, replay, snapshot, watch},
         ui::{login, pages},
     },
 };
@@ -192,9 +192,9 @@ pub const ROUTES: &[Row] =
                 (409, "There is no file: the demo is served."),
                 (422, "The file has mistakes, which `errors` lists."),
             ]),
-        read("/api/events", VIEW_ANY, || to(events::events))
+        read("/api/events", VIEW_ANY, || to(event_log::events))
             .documented(STATE, "Recent events")
-            .answers(&[json::<events::Report>()])
+            .answers(&[json::<event_log::Report>()])
             .errors(&[BAD_QUERY])
             .query(&[AFTER]),
         read("/api/openapi.json", VIEW_ANY, || to(openapi::document))
@@ -223,7 +223,7 @@ pub const ROUTES: &[Row] =
             .answers(&[FED])
             .request_body(RequestBody::Feed)
             .errors(PUSH_ERRORS),
-        row("/streams/{name}/points", WRITE, PUSH, || to(points::points))
+        row("/streams/{name}/points", WRITE, PUSH, || to(chart_points::points))
             .documented(PUSHING, "Send points to a chart")
             .answers(&[DONE])
             .request_body(RequestBody::Points)

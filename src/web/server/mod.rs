@@ -5,15 +5,15 @@
 
 pub(crate) mod connections;
 pub(crate) mod http2;
-pub(crate) mod last_request;
+pub(crate) mod connection_close;
 pub(crate) mod listener;
 pub(crate) mod tls;
 pub(crate) mod redirect;
 pub(crate) mod services;
-pub(crate) mod slices;
+pub(crate) mod bytes_body;
 mod socket_options;
 #[cfg(test)]
 mod tests;
 mod timeouts;
 pub(crate) mod transport;
-pub(crate) mod unsent;
+pub(crate) mod response_budget;

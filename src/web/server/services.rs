@@ -10,14 +10,14 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 
 use super::{
+    connection_close::Ending,
     connections::{Accepted, AnswerProtocol, limited},
     http2,
-    last_request::Ending,
+    response_budget::ConnectionBytes,
     socket_options::tune_and_peer,
     timeouts::{DISCONNECT_TIMEOUT, HEAD_TIMEOUT, HTTP_2, KEEP_ALIVE, STALL_TIMEOUT},
     tls::{self, Tls},
     transport::{DirectWrite, SharedSocket, TlsSocket, TooManyPipelined, ViewerSocket},
-    unsent::ConnectionBytes,
 };
 use crate::web::{middleware::rejections::Rejection, state::WebState};
 

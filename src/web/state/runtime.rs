@@ -10,9 +10,9 @@ use crate::{
     imaging::cpu_pool::CpuPool,
     limits::Budgets,
     web::{
-        api::openapi::documents::Documents,
-        live::pages::LiveConnections,
-        server::{connections::Connections, unsent::UnsentAnswers},
+        api::openapi::rendered_document::Documents,
+        live::connection_limit::LiveConnections,
+        server::{connections::Connections, response_budget::UnsentAnswers},
     },
 };
 

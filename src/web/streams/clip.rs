@@ -10,7 +10,7 @@ use actix_web::{
 };
 use futures_util::stream;
 
-use super::viewing;
+use super::viewer_registration;
 use super::{
     replay::{bad_request, next_piece, replay_buffer, seconds},
     viewer_list::Kind,
@@ -22,7 +22,7 @@ use crate::{
     web::{
         middleware::{access, problem::Problem},
         query::query,
-        response::headers::{allow_origin, set_no_cache},
+        response::frame_headers::{allow_origin, set_no_cache},
         state::State,
     },
 };
@@ -51,7 +51,7 @@ pub(in crate::web) async fn by_name(
         let joined = stream
             .join_replay(&state.streams.viewer_limit, most)
             .map_err(|full| state.access.no_room(full))?;
-        let viewing = viewing::begin(&state, &request, stream.name(), Kind::Clip, counts.clone());
+        let viewing = viewer_registration::begin(&state, &request, stream.name(), Kind::Clip, counts.clone());
         Some((joined, permit, viewing))
     };
     let begins = pictures

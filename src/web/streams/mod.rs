@@ -2,13 +2,13 @@
 
 pub(crate) mod abr_task;
 pub(crate) mod clip;
-pub(crate) mod points;
+pub(crate) mod chart_points;
 pub(crate) mod push;
 pub(crate) mod renditions;
 pub(crate) mod replay;
 pub(crate) mod snapshot;
 pub(crate) mod viewer_list;
-pub(crate) mod viewing;
+pub(crate) mod viewer_registration;
 pub(crate) mod watch;
 pub(crate) mod http2_viewer;
 pub(crate) mod options;

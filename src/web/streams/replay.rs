@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use tokio::time::{Instant, sleep_until};
 
-use super::{options::StreamOptions, viewing};
+use super::{options::StreamOptions, viewer_registration};
 use super::{
     viewer_list::{Kind, ViewerListGuard},
     watch,
@@ -78,7 +78,7 @@ pub(in crate::web) async fn by_name(
     outbox.set_stall_timeout(stream.config().viewer_timeout);
     let counts: Arc<ViewerCounters> = Arc::default();
     let player = Player {
-        _listed: viewing::begin(&state, &request, stream.name(), Kind::Replay, counts.clone()),
+        _listed: viewer_registration::begin(&state, &request, stream.name(), Kind::Replay, counts.clone()),
         counts,
         replay: ReplayCursor::new(pictures, speed),
         current: stream.bus().subscribe(),

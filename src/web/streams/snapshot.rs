@@ -16,7 +16,7 @@ use crate::{
     web::{
         middleware::problem::Problem,
         query::query,
-        response::headers::{allow_origin, set_no_cache},
+        response::frame_headers::{allow_origin, set_no_cache},
         server::transport::{Busy, Outbox},
         state::{State, WebState},
     },

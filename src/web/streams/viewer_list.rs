@@ -15,7 +15,7 @@ use crate::{
     media::stream_name::StreamName,
     observability::{ACCESS, next_id},
     viewer::ViewerCounters,
-    web::middleware::access_log::asked::{RequestInfo, milliseconds, optional_field},
+    web::middleware::access_log::request_info::{RequestInfo, milliseconds, optional_field},
 };
 
 /// All viewers by number: `limits.max_viewers` at most.

@@ -21,7 +21,7 @@ use super::{
     renditions,
     viewer_list::{Kind, ViewerListGuard},
 };
-use super::{options::StreamOptions, viewer_feed::ViewerProducer, viewing};
+use super::{options::StreamOptions, viewer_feed::ViewerProducer, viewer_registration};
 use crate::{
     config::Role,
     limits::BudgetError,
@@ -31,13 +31,14 @@ use crate::{
     viewer::FrameCursor,
     web::{
         middleware::{
-            access, access_log::notes::LoggedElsewhere, problem::Problem, viewers_per_address::AddressPermit,
+            access, access_log::extensions::LoggedElsewhere, problem::Problem,
+            viewers_per_address::AddressPermit,
         },
-        response::headers::{allow_origin, set_no_cache},
+        response::frame_headers::{allow_origin, set_no_cache},
         server::{
             http2::AnswerTimeout,
+            response_budget::SlowPart,
             transport::{BusBinding, Busy, BusyGuard, Outbox, ProducerGuard},
-            unsent::SlowPart,
         },
         state::{State, WebState},
     },
@@ -105,7 +106,7 @@ pub(in crate::web) async fn answer_as(
         .map(|taken| Box::new(AbrTask::new(state.clone(), stream.clone(), params, shown.clone(), taken)));
     let viewer = FrameCursor::new(guard);
     let counts = viewer.counts().clone();
-    let viewing = || viewing::begin(state, request, stream.name(), Kind::Stream, counts);
+    let viewing = || viewer_registration::begin(state, request, stream.name(), Kind::Stream, counts);
     let feed = ViewerProducer::new(viewer, held, taken, options, framing);
     let busy = outbox.busy(Busy::Answering);
     if request.version() == Version::HTTP_2 {

@@ -30,7 +30,7 @@ use crate::{
             problem::Problem,
             rejections::Rejection,
             security_headers::REFERRER_POLICY,
-            uploads::{begin, body::RequestBody},
+            uploads::{admission, body::RequestBody},
         },
         query::query,
         server::connections::Connection,
@@ -69,7 +69,7 @@ pub(in crate::web) async fn log_in(
         || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large for a login");
     // Anybody may send this, and take their time.
     let waiting = Connection::from_request(&request).map(|connection| connection.wait_for_client());
-    let received = match begin::login(&state, &request) {
+    let received = match admission::login(&state, &request) {
         Ok(upload) => body.whole(upload, MAX_FORM_BYTES, too_large).await,
         Err(problem) => Err(problem),
     };

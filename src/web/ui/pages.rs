@@ -13,7 +13,7 @@ use crate::web::{
     compat::mjpg_streamer,
     middleware::{problem::Problem, security_headers::REFERRER_POLICY},
     query::query,
-    server::unsent::Permanent,
+    server::response_budget::Permanent,
     state::{State, WebState},
 };
 

@@ -3,7 +3,7 @@
 use memchr::memmem;
 
 use super::quirk::Quirk;
-use crate::media::multipart::boundary::ContentKind;
+use crate::media::multipart::content_type::ContentKind;
 
 /// Longest line that is taken for a delimiter that was not announced.
 const MAX_LEARNT: usize = 200;

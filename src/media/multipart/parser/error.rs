@@ -2,7 +2,7 @@
 
 use crate::media::{
     jpeg::JpegError,
-    multipart::content::{BodyContent, MediaType},
+    multipart::sniff::{BodyContent, MediaType},
 };
 
 /// An error that ends the reading of a body.

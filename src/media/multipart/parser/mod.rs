@@ -29,8 +29,8 @@ use part_head::PartHead;
 pub use quirk::Quirk;
 
 use super::{
-    boundary::ContentKind,
-    content::{BodyContent, SNIFF_BYTES},
+    content_type::ContentKind,
+    sniff::{BodyContent, SNIFF_BYTES},
 };
 use crate::media::jpeg::{JpegError, JpegInfo, Walk};
 

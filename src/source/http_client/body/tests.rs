@@ -11,7 +11,7 @@ use tokio::io::ReadBuf;
 
 use super::*;
 use crate::media::multipart::{
-    boundary::ContentKind,
+    content_type::ContentKind,
     parser::{ParserLimits, PartParser},
 };
 

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::family::{MetricDef, Scrape, metric, unix};
 use crate::{
     imaging::codec::codec,
-    observability::{process::ProcessStats, tasks::TaskKind},
+    observability::{process::ProcessStats, task_counts::TaskKind},
     web::state::WebState,
 };
 

@@ -4,7 +4,7 @@
 //! those of the types that are answered, and of the configuration's keys.
 
 mod bodies;
-pub(in crate::web) mod documents;
+pub(in crate::web) mod rendered_document;
 pub(crate) mod operation;
 pub(crate) mod parameters;
 mod problems;
@@ -24,7 +24,7 @@ use crate::{
     web::{
         middleware::{access, access::rule::Rule, problem},
         routes::row::{RouteTable, Row},
-        server::slices::Slices,
+        server::bytes_body::Slices,
         state::State,
     },
 };

@@ -13,7 +13,7 @@ use crate::{
     registry::ConfigStatus,
     stream::StreamHandle,
     web::{
-        response::{disclosure::administers, numbers::unix_seconds},
+        response::{json_numbers::unix_seconds, visibility::administers},
         server::connections::Connections,
         state::WebState,
     },

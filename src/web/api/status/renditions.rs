@@ -9,7 +9,7 @@ use super::frame_size::FrameSize;
 use crate::{
     bus::{AbrLevels, DropReason, STEPS},
     registry::{Rendition, Renditions},
-    web::response::numbers::rounded,
+    web::response::json_numbers::rounded,
 };
 
 /// The viewers of a stream whose link is looked at.

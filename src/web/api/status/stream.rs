@@ -20,8 +20,8 @@ use crate::{
     },
     web::{
         response::{
-            disclosure::{administers, disclosed, source_location},
-            numbers::{rounded, unix_seconds},
+            json_numbers::{rounded, unix_seconds},
+            visibility::{administers, disclosed, source_location},
         },
         state::WebState,
     },

@@ -22,7 +22,7 @@ use crate::{
     stream::{StreamHandle, state},
     web::{
         middleware::{
-            access::other_programs::{Which, stream_of},
+            access::mjpg_streamer_ids::{Which, stream_of},
             problem::Problem,
         },
         query::{query, switch},

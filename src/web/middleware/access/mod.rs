@@ -6,7 +6,7 @@
 mod address;
 mod origin;
 mod credentials;
-pub(in crate::web) mod other_programs;
+pub(in crate::web) mod mjpg_streamer_ids;
 pub(in crate::web) mod login_redirect;
 mod resource;
 pub(in crate::web) mod rule;
@@ -31,7 +31,7 @@ pub(in crate::web) use origin::{is_foreign, same_origin};
 use resource::Resource;
 
 use super::{
-    access_log::notes::{Rejected, RequestedStream},
+    access_log::extensions::{Rejected, RequestedStream},
     rejected_pushes,
     uploads::body::RequestBody,
 };

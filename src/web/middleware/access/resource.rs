@@ -8,7 +8,7 @@
 use actix_web::HttpRequest;
 
 use super::{
-    other_programs::{self, Which},
+    mjpg_streamer_ids::{self, Which},
     rule::Scope,
 };
 use crate::{
@@ -139,7 +139,8 @@ impl Resource {
             Scope::Query(key) => query(request, key).map_or(Self::Unnamed, named),
             Scope::QueryOrAny(key) => query(request, key).map_or(Self::Any, named),
             Scope::Position => nth(number(request)),
-            Scope::Action => match query(request, "action").as_deref().and_then(other_programs::stream_of) {
+            Scope::Action => match query(request, "action").as_deref().and_then(mjpg_streamer_ids::stream_of)
+            {
                 Some(Which::Default) => default(),
                 Some(Which::Nth(digits)) => nth(digits),
                 None => Self::Any,
@@ -150,8 +151,8 @@ impl Resource {
                 let numbered = Candidate::found(state.streams.find_by_number(digits));
                 // A stream of that name that the caller may not see must not change what the number means.
                 let is_either = scope == Scope::Camera;
-                let named =
-                    is_either.then(|| Candidate::named(&state.streams, &other_programs::camera_name(digits)));
+                let named = is_either
+                    .then(|| Candidate::named(&state.streams, &mjpg_streamer_ids::camera_name(digits)));
                 let named = named.filter(|named| named.stream.is_some());
                 let candidates = named.into_iter().chain([numbered]).collect();
                 Self::One { called, candidates, is_either }

@@ -10,8 +10,8 @@
 //! what is logged of a request. Nothing here is on a frame's way: lines are made when an answer begins and
 //! when its body is dropped. Requests whose head cannot be read never come here.
 
-pub(in crate::web) mod asked;
-pub(in crate::web) mod notes;
+pub(in crate::web) mod request_info;
+pub(in crate::web) mod extensions;
 mod redaction;
 
 use std::{
@@ -34,8 +34,8 @@ use tracing::{debug, enabled, info};
 
 use super::access;
 use crate::{auth::Principal, media::stream_name::StreamName, observability::ACCESS, web::state::WebState};
-use asked::{RequestInfo, milliseconds, optional_field};
-use notes::{LoggedElsewhere, PublisherId, Rejected, RequestedStream};
+use extensions::{LoggedElsewhere, PublisherId, Rejected, RequestedStream};
+use request_info::{RequestInfo, milliseconds, optional_field};
 
 /// Returns the part of a request that may be logged.
 pub(in crate::web) fn asked(state: &WebState, request: &HttpRequest) -> RequestInfo {

@@ -13,7 +13,7 @@
 //!
 //! Not here: how long a body may take at all, which [`body`] limits.
 
-pub(in crate::web) mod begin;
+pub(in crate::web) mod admission;
 pub(in crate::web) mod body;
 mod kind;
 #[cfg(test)]
@@ -68,8 +68,8 @@ struct Running {
     /// The stream whose limit it counts against.
     stream: Option<String>,
     address: Option<Option<IpAddr>>,
-    /// Time at which it began, or brought its last whole picture; none once it has come whole, and is only waited
-    /// with.
+    /// Time at which it began, or brought its last whole picture; none once it has come whole, and is only
+    /// waited with.
     since: Option<Instant>,
     permit: Option<BytePermit>,
     ended: CancellationToken,

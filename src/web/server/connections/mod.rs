@@ -16,7 +16,7 @@
 
 mod admission;
 mod active_request;
-mod reserve;
+mod max_connections;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -49,7 +49,7 @@ use crate::{
     observability::process::max_open_files,
     web::middleware::viewers_per_address::{AddressLimit, AddressPermit},
 };
-use reserve::MAX_UNDECIDED;
+use max_connections::MAX_UNDECIDED;
 
 /// Time within which a connection that is closed for a new one is gone, unless its thread is stuck; then the
 /// new one is refused.
@@ -300,12 +300,12 @@ impl Connections {
 }
 
 fn most(config: &Config) -> usize {
-    reserve::max_connections(config, max_open_files(), memory_limit())
+    max_connections::max_connections(config, max_open_files(), memory_limit())
 }
 
 /// Returns how many connections to this process's listeners the descriptors leave space for.
 pub fn connections_for(config: &Config) -> usize {
-    reserve::by_descriptors(config, max_open_files())
+    max_connections::by_descriptors(config, max_open_files())
 }
 
 impl WriteState {

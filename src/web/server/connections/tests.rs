@@ -186,7 +186,7 @@ fn config(yaml: &str) -> Config {
 #[test]
 fn the_reserve_follows_from_the_configuration() {
     let none = "server: {mosaic: false}\nstreams: {a: {source: {type: push, token: none}}}";
-    let room = |yaml: &str| reserve::by_descriptors(&config(yaml), Some(1024));
+    let room = |yaml: &str| max_connections::by_descriptors(&config(yaml), Some(1024));
     let usual = room(none);
     assert!((700..1024).contains(&usual), "{usual}");
     let less = |yaml: &str| usual - room(yaml);
@@ -205,7 +205,7 @@ fn the_reserve_follows_from_the_configuration() {
 #[test]
 fn few_descriptors_and_little_memory_leave_some_connections() {
     let config = config("streams: {a: {source: {type: push, token: none}}}");
-    let most = |descriptors, memory| reserve::max_connections(&config, descriptors, memory);
+    let most = |descriptors, memory| max_connections::max_connections(&config, descriptors, memory);
     assert_eq!(most(Some(64), None), 16);
     assert_eq!(most(Some(1), None), 1);
     assert_eq!(most(None, None), 32 * 1024);
@@ -281,10 +281,10 @@ async fn a_new_configuration_sets_both_limits_within_those_of_the_start() {
     assert_eq!(few.admit(PEER, false).await.err(), Some(ConnectionRejection::Address));
     let many = connections(1 << 40, None);
     many.set(&config);
-    let most = reserve::max_connections(&config, max_open_files(), memory_limit());
+    let most = max_connections::max_connections(&config, max_open_files(), memory_limit());
     assert!(most > 1);
     assert_eq!((many.max(), Connections::new(&config).max()), (most, most));
-    assert_eq!(connections_for(&config), reserve::by_descriptors(&config, max_open_files()));
+    assert_eq!(connections_for(&config), max_connections::by_descriptors(&config, max_open_files()));
     assert_eq!([3, 100].map(|most| connections(most, None).max_accepted()), [6, 164]);
 }
 
@@ -292,7 +292,7 @@ async fn a_new_configuration_sets_both_limits_within_those_of_the_start() {
 fn the_reserve_is_what_the_parts_may_have_open_at_once() {
     let cores = std::thread::available_parallelism().unwrap().get();
     let most = 1 << 20;
-    let reserved = |yaml: &str| most - 64 - reserve::by_descriptors(&config(yaml), Some(most as u64));
+    let reserved = |yaml: &str| most - 64 - max_connections::by_descriptors(&config(yaml), Some(most as u64));
     let stream =
         "server: {mosaic: false, sendfile: false}\nstreams: {a: {source: {type: push, token: none}}}";
     // The process, its threads, one listener, and a picture while the source is away.
@@ -319,7 +319,7 @@ fn the_reserve_is_what_the_parts_may_have_open_at_once() {
 fn viewers_that_are_configured_and_tls_are_reckoned_with() {
     let many =
         "limits: {max_viewers: 40000, max_live_connections: 50}\nstreams: {a: {source: {type: pattern}}}";
-    assert_eq!(reserve::max_connections(&config(many), None, None), 40_050);
+    assert_eq!(max_connections::max_connections(&config(many), None, None), 40_050);
     let mut tls = config("streams: {a: {source: {type: pattern}}}");
     tls.server.tls = Some(crate::config::TlsConfig {
         cert_file: "cert.pem".into(),
@@ -327,11 +327,11 @@ fn viewers_that_are_configured_and_tls_are_reckoned_with() {
         http2: true,
         redirect_from: vec!["127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap()],
     });
-    assert_eq!(reserve::max_connections(&tls, None, Some(256 << 20)), 819);
+    assert_eq!(max_connections::max_connections(&tls, None, Some(256 << 20)), 819);
     let plain = crate::config::Config {
         server: crate::config::ServerConfig { tls: None, ..tls.server.clone() },
         ..tls.clone()
     };
-    let descriptors = |config: &Config| reserve::by_descriptors(config, Some(1024));
+    let descriptors = |config: &Config| max_connections::by_descriptors(config, Some(1024));
     assert_eq!(descriptors(&plain) - descriptors(&tls), 2);
 }

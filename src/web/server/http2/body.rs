@@ -18,7 +18,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use h2::{FlowControl, RecvStream};
 
-use super::read_bytes::ReadBytes;
+use super::consumed_bytes::ReadBytes;
 
 /// The received part of a request's body.
 #[derive(Debug)]

@@ -15,8 +15,8 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Deadlines, Error, MAX_TASKS, meter::MOST_AT_ONCE, serve};
-use crate::web::server::{slices::Slices, transport::ViewerSocket};
+use super::{Deadlines, Error, MAX_TASKS, flood_limit::MOST_AT_ONCE, serve};
+use crate::web::server::{bytes_body::Slices, transport::ViewerSocket};
 
 /// Maximum number of frames from one input: more than are accepted.
 const MAX_FRAMES: usize = 8192;

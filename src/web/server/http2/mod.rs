@@ -15,9 +15,9 @@ mod body;
 mod convert;
 #[cfg(all(unix, any(test, fuzzing)))]
 pub(crate) mod fuzzing;
-mod meter;
+mod flood_limit;
 mod open_requests;
-mod read_bytes;
+mod consumed_bytes;
 mod response;
 
 use std::{
@@ -37,12 +37,12 @@ use actix_web::body::{BoxBody, MessageBody};
 use body::BodyReceiver;
 use bytes::Bytes;
 use convert::ConvertError;
+use flood_limit::Metered;
 use futures_util::future::poll_fn;
 use h2::{
     Reason, RecvStream,
     server::{Builder, Connection, SendResponse},
 };
-use meter::Metered;
 use open_requests::{OpenHead, OpenStream};
 pub(in crate::web) use response::AnswerTimeout;
 use response::send;
@@ -56,14 +56,14 @@ use tracing::debug;
 
 use super::{
     connections,
+    response_budget::ConnectionBytes,
     transport::{DirectWrite, Outbox, ViewerSocket},
-    unsent::ConnectionBytes,
 };
 use crate::{
-    observability::tasks::{TaskGuard, TaskKind},
+    observability::task_counts::{TaskGuard, TaskKind},
     web::middleware::rejections::Rejection,
 };
-use read_bytes::ReadBytes;
+use consumed_bytes::ReadBytes;
 
 /// Requests of one connection at a time, viewers above all; more than a page shows streams, and than other
 /// servers allow.

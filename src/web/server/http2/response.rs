@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::convert;
 use crate::{
     limits::BudgetError,
-    web::server::unsent::{SLOW_PART, SlowPart, UnsentAnswers},
+    web::server::response_budget::{SLOW_PART, SlowPart, UnsentAnswers},
 };
 
 /// The size of the pieces of a response: the largest frame, unless a client allows more.

@@ -16,7 +16,7 @@
 //! ever read, or more requests ahead than are kept.
 
 mod pipelining;
-mod asking;
+mod request_outbox;
 mod direct_write;
 mod outbox;
 mod timeouts;

@@ -13,7 +13,7 @@ use crate::{
     bus::{Bus, DropReason},
     config::{Limits, SecondPublisher},
     media::multipart::{
-        boundary::ContentKind,
+        content_type::ContentKind,
         parser::{ParseError, ParserLimits, PartParser},
     },
     observability::{ACCESS, next_id},
@@ -22,11 +22,11 @@ use crate::{
         middleware::{
             access, access_log,
             access_log::{
-                asked::{RequestInfo, optional_field},
-                notes::PublisherId,
+                extensions::PublisherId,
+                request_info::{RequestInfo, optional_field},
             },
             problem::Problem,
-            uploads::{Upload, begin, body::RequestBody},
+            uploads::{Upload, admission, body::RequestBody},
         },
         state::WebState,
     },
@@ -52,7 +52,7 @@ pub(super) async fn run(
 ) -> Result<HttpResponse, Problem> {
     let name = stream.name().as_str();
     // Before another publisher is replaced by this one.
-    let upload = begin::feed(state, request)?;
+    let upload = admission::feed(state, request)?;
     let mut feed = Feed::new(request, &state.runtime.settings.current().limits, stream, upload);
     let publishing = stream.publish(second).map_err(|AlreadyPublishing| already_publishing(name))?;
     let replaced = publishing.replaced();

@@ -26,7 +26,7 @@ use crate::{
             problem::Problem,
             rejected_pushes,
             uploads::{
-                begin,
+                admission,
                 body::{ReceivedBody, RequestBody},
             },
         },
@@ -137,7 +137,7 @@ async fn one_picture(
         let detail = format!("the picture is larger than {max} bytes (limits.max_frame_bytes)");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
     };
-    let upload = begin::push(state, request, stream.name().as_str())
+    let upload = admission::push(state, request, stream.name().as_str())
         .inspect_err(|_| stream.ingest().count_drop(DropReason::Busy))?;
     let picture = if content_type(request).starts_with("multipart/form-data") {
         match body.whole(upload, max.saturating_add(form::OVERHEAD_BYTES), too_large).await {

@@ -16,7 +16,7 @@ use super::{
     timeouts::{IDLE_TIMEOUT, Idle, Stall},
 };
 use crate::{
-    observability::tasks::{TaskGuard, TaskKind},
+    observability::task_counts::{TaskGuard, TaskKind},
     web::server::connections::Connection,
 };
 

@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 
 use super::{
-    added::Written,
+    api_streams::Written,
     error::{Position, join, printable_key},
     reader::{Context, Reader, nearest, unknown_key},
     schema::SECTIONS,

@@ -10,8 +10,8 @@ use bytes::BytesMut;
 
 use crate::{
     media::multipart::{
-        boundary::ContentKind,
-        content::{MediaType, PageTitle, SNIFF_BYTES},
+        content_type::ContentKind,
+        sniff::{MediaType, PageTitle, SNIFF_BYTES},
     },
     source::{
         error::{Deadline, SourceError},

@@ -12,7 +12,7 @@ use crate::{
         middleware::{
             problem::Problem,
             rejected_pushes,
-            uploads::{begin, body::RequestBody},
+            uploads::{admission, body::RequestBody},
         },
         state::{State, WebState},
     },
@@ -35,7 +35,7 @@ pub(in crate::web) async fn points(
             let detail = format!("more than {MAX_BODY_BYTES} bytes of points; send them in several requests");
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
         };
-        let upload = begin::push(&state, &request, &name)?;
+        let upload = admission::push(&state, &request, &name)?;
         let text = body.whole(upload, MAX_BODY_BYTES, too_large).await?;
         let json =
             content_type(&request).split(';').next().is_some_and(|kind| kind.trim_end().ends_with("json"));

@@ -10,7 +10,7 @@ use crate::{
     auth::Principal,
     stream::StreamHandle,
     web::{
-        middleware::{access::other_programs::camera_name, problem::Problem},
+        middleware::{access::mjpg_streamer_ids::camera_name, problem::Problem},
         query::query,
         state::WebState,
     },

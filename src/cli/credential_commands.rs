@@ -15,7 +15,7 @@ use url::Url;
 
 use super::{
     output::print,
-    urls::{browser_url, parse_url},
+    url_argument::{browser_url, parse_url},
 };
 use crate::{
     auth::{signed_link, token},

@@ -14,8 +14,8 @@ use crate::{
         middleware::{access::authenticate_fully, problem::Problem},
         query::query,
         response::{
-            disclosure::{disclosed, may_see},
-            numbers::unix_seconds,
+            json_numbers::unix_seconds,
+            visibility::{disclosed, may_see},
         },
         state::State,
     },
