@@ -1,8 +1,8 @@
 //! The streams that were added over HTTP, kept beside the configuration file.
 //!
-//! Each change writes the whole file anew: under another name, to the disk, renamed, and the folder to the
-//! disk too. So after a crash at any moment the old one is there or the new one, never half of one. It may
-//! hold credentials, so nobody else may read it.
+//! Each change rewrites the whole file: under another name, synced to the disk, renamed, and the folder
+//! synced too. So after a crash at any moment there is the old file or the new one, never a part of one. It
+//! may contain credentials, so other users may not read it.
 
 use std::{
     fs::File,

@@ -45,11 +45,11 @@ impl ConfigLoader {
     /// Creates a source of the chosen configuration; `listen` replaces the addresses of the file, if it has
     /// any.
     pub fn new(chosen: ConfigSource, listen: Vec<Listen>) -> Self {
-        let looked_at = match &chosen {
+        let watched = match &chosen {
             ConfigSource::File(path) => Some(WatchedFiles::new(&[path])),
             ConfigSource::Demo => None,
         };
-        Self { chosen, listen, watched: looked_at }
+        Self { chosen, listen, watched }
     }
 
     /// Returns the name of the configuration in messages.

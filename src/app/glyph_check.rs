@@ -1,5 +1,5 @@
-//! Whether the texts of a configuration can be drawn: known only to the renderers, so asked here and not in
-//! the configuration's own check.
+//! Checks whether the texts of a configuration can be drawn. Only the renderers know that, so it is not part
+//! of the configuration's own check.
 
 use crate::{
     config::{Config, Placeholder, SourceConfig, Step},

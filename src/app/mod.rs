@@ -1,7 +1,7 @@
-//! Starts, changes and stops the relay: the only module that knows all others.
+//! Starts, changes and stops the relay: the only module that depends on all others.
 //!
-//! Streams run on a few threads of their own (arbiters), the web on others, pictures are worked on in the
-//! pool: a busy part never stops another.
+//! Streams run on a few threads of their own (arbiters), the web server on others, and pictures are processed
+//! in the pool: a busy part never blocks another.
 
 mod glyph_check;
 mod patch;
@@ -118,21 +118,21 @@ impl Relay {
         );
         let starter = Arc::new(starter);
         let registry = Arc::new(Registry::default());
-        let capacity = Arc::new(ViewerLimit::new(config.limits.max_viewers));
+        let viewer_limit = Arc::new(ViewerLimit::new(config.limits.max_viewers));
         let settings = Arc::new(LiveSettings::new(Settings::from_config(&config)));
         let base_path = config.server.base_path.clone();
         let connections = Arc::new(Connections::new(&config));
         let requests = Arc::new(RequestRate::new(config.limits.max_requests_per_second));
-        let refusals = Arc::new(Rejections::default());
-        let uploads = Arc::new(Uploads::new(budgets.uploads.clone(), refusals.clone()));
-        let seats = Arc::new(AddressLimit::new(config.limits.max_viewers_per_address));
+        let rejections = Arc::new(Rejections::default());
+        let uploads = Arc::new(Uploads::new(budgets.uploads.clone(), rejections.clone()));
+        let viewers_per_address = Arc::new(AddressLimit::new(config.limits.max_viewers_per_address));
         let renditions = Arc::new(Renditions::new(config.limits.max_renditions));
         let auth = Arc::new(Authenticator::new(&config.auth));
         let webhooks = Arc::new(Webhooks::start(registry.clone(), events.clone(), Vec::new()));
         let components = Components {
             registry: registry.clone(),
             spawner: starter.clone(),
-            viewer_limit: capacity.clone(),
+            viewer_limit: viewer_limit.clone(),
             settings: settings.clone(),
             auth: auth.clone(),
             renditions: renditions.clone(),
@@ -141,7 +141,7 @@ impl Relay {
             budgets: budgets.clone(),
             connections: connections.clone(),
             requests: requests.clone(),
-            viewers_per_address: seats.clone(),
+            viewers_per_address: viewers_per_address.clone(),
             tls: tls.clone(),
         };
         let reloader = Reloader::start(AppliedConfig { config, text, added }, loader, components).await?;
@@ -153,10 +153,10 @@ impl Relay {
             webhooks,
             renditions,
             snapshots: SnapshotCache::new(memory),
-            viewer_limit: capacity,
+            viewer_limit,
             viewers: Arc::default(),
         };
-        let access = Access { auth, requests, viewers_per_address: seats, uploads, rejections: refusals };
+        let access = Access { auth, requests, viewers_per_address, uploads, rejections };
         let runtime = Runtime {
             settings,
             base_path,
@@ -173,18 +173,9 @@ impl Relay {
         };
         let state = Arc::new(WebState { streams, access, runtime });
         let (web, server) = WebServer::start(state.clone(), listeners, cores, tls)?;
-        let serving = actix_rt::spawn(server);
-        let watching = reloader.watch_file();
-        Ok(Self {
-            state,
-            reloader,
-            watch_task: watching,
-            addresses,
-            sockets,
-            web,
-            server_task: serving,
-            arbiters,
-        })
+        let server_task = actix_rt::spawn(server);
+        let watch_task = reloader.watch_file();
+        Ok(Self { state, reloader, watch_task, addresses, sockets, web, server_task, arbiters })
     }
 
     /// Returns the addresses that the relay listens on; a port 0 has become a real one.
@@ -230,12 +221,12 @@ impl Relay {
         self.reloader.reload_from_source().await
     }
 
-    /// Ends everything: viewers get the closing delimiter, sources let go of their cameras, connections
-    /// drain.
+    /// Stops the relay: viewers get the closing delimiter, sources close their connections to cameras, and
+    /// connections drain.
     pub async fn stop(self) {
         self.state.runtime.stopping.store(true, Ordering::Relaxed);
         self.watch_task.iter().for_each(JoinHandle::abort);
-        // Viewers that leave now are no news.
+        // Viewers that leave now are not reported.
         self.state.streams.webhooks.begin_stop();
         let registry = &self.state.streams.registry;
         let streams: Vec<_> = registry

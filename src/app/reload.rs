@@ -1,6 +1,7 @@
 //! The running streams and settings, and their change to a new configuration.
 //!
-//! One change at a time; only streams whose settings changed are touched. Viewers of a changed stream stay.
+//! Changes are applied one at a time, and only to streams whose settings changed. Viewers of a changed stream
+//! stay connected.
 
 use std::{
     io,
@@ -39,8 +40,8 @@ use crate::{
     webhooks::Webhooks,
 };
 
-/// The interval between two looks at the configuration file; and the time it must have stayed the same before
-/// it is read.
+/// The interval between two checks of the configuration file, and the time for which it must be unchanged
+/// before it is read.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Time that a removed source has to close its sockets; what is left then is abandoned.
@@ -177,7 +178,7 @@ impl Reloader {
         let loader = loader.ok_or(ReloadError::NoFile)?;
         // Held from before it is read: an edit meanwhile would be lost.
         let mut current = self.0.applied.lock().await;
-        // Fonts are looked at, and files.
+        // This reads fonts and files, which blocks.
         let loading = spawn_blocking(move || loader.load());
         match loading.await.map_err(io::Error::other)? {
             Ok(loaded) => {
@@ -235,8 +236,7 @@ impl Reloader {
         Some(task_counts::spawn(async move {
             loop {
                 sleep(POLL_INTERVAL).await;
-                // A file that is missing is between two others, or somebody's mistake: there is nothing to
-                // read.
+                // A missing file is about to be replaced, or was removed by mistake: nothing can be read.
                 if watched.poll(&[&file]) != Some(FileChange::Content) {
                     continue;
                 }

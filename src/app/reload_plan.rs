@@ -14,7 +14,7 @@ pub(super) enum StartMode {
     Start,
     /// The stream continues with other settings; its viewers stay.
     Reconfigure,
-    /// The stream ends and starts again, because what it keeps of the past does not fit the new settings.
+    /// The stream ends and starts again, because its replay buffer does not fit the new settings.
     Replace,
 }
 
@@ -48,10 +48,10 @@ impl ReloadPlan {
         let mut started: Vec<_> = started.collect();
         started.sort_by_key(|(stream, _)| depth(&stream.name, &after));
         let is_new = |name: &StreamName| started.iter().any(|(stream, _)| stream.name == *name);
-        let refreshed =
+        let transforms_changed =
             all_streams(new).filter(|stream| !is_new(&stream.name) && stream.origins().any(is_new));
-        let refreshed = refreshed.map(|stream| stream.name.clone()).collect();
-        Self { removed, started, transforms_changed: refreshed }
+        let transforms_changed = transforms_changed.map(|stream| stream.name.clone()).collect();
+        Self { removed, started, transforms_changed }
     }
 }
 
@@ -88,7 +88,7 @@ fn all_streams(config: &Config) -> impl Iterator<Item = &StreamConfig> {
 /// there are no circles.
 fn depth(name: &StreamName, streams: &HashMap<&StreamName, &StreamConfig>) -> usize {
     let origins = streams.get(name).into_iter().flat_map(|stream| stream.origins());
-    origins.map(|loader| 1 + depth(loader, streams)).max().unwrap_or_default()
+    origins.map(|origin| 1 + depth(origin, streams)).max().unwrap_or_default()
 }
 
 /// Limits that a stream's source and memory depend on.
@@ -100,7 +100,7 @@ enum LimitChanges {
 }
 
 fn changed_limits(old: &Limits, new: &Limits) -> LimitChanges {
-    // Those of viewers are looked at when one comes.
+    // Limits on viewers are checked when a viewer joins.
     let sources = |limits: &Limits| Limits {
         max_viewers: 0,
         max_viewers_per_stream: 0,

@@ -1,5 +1,4 @@
-//! Starts streams, and has them continue with other settings: the only file that knows threads, pool and
-//! `stream_lookup`.
+//! Starts streams and reconfigures them: the only file that depends on threads, pool and `stream_lookup`.
 
 use std::{
     io,
@@ -101,7 +100,7 @@ impl StreamSpawner {
                 if next.config().save != stream.config().save {
                     start_recorder(&next, &recorders);
                 }
-                // Nobody waits any more only when the relay is given up.
+                // An error means that the relay was given up.
                 let _ = told.send(next);
             });
         });
@@ -148,8 +147,8 @@ impl StreamSpawner {
         shown: Visibility,
         before: Option<Arc<Bus>>,
     ) -> BoxFuture<'static, io::Result<StreamHandle>> {
-        let turn = self.next_arbiter.fetch_add(1, Ordering::Relaxed);
-        let arbiter = &self.arbiters[turn % self.arbiters.len()];
+        let count = self.next_arbiter.fetch_add(1, Ordering::Relaxed);
+        let arbiter = &self.arbiters[count % self.arbiters.len()];
         let (told, started) = oneshot::channel();
         let (limits, pool, directory) = (self.limits(), self.pool.clone(), self.directory.clone());
         let (recorders, events) = (self.recorders.clone(), self.events.clone());
@@ -167,7 +166,7 @@ impl StreamSpawner {
                 start_recorder(&stream, &recorders);
                 task_counts::spawn(record_states(stream.name().clone(), stream.status_changes(), events));
             }
-            // Nobody waits any more only when the relay's start was given up.
+            // An error means that the relay's start was given up.
             let _ = told.send(stream);
         });
         async move { started.await.map_err(|_| io::Error::other("a stream's thread ended at once")) }.boxed()

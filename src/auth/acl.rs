@@ -99,7 +99,7 @@ impl Acl {
             let key = self.link_key.as_ref()?;
             return (link_fingerprint(key, link) == identity.fingerprint).then(|| identity.clone());
         }
-        // Of two tokens with the same hash the last one counts, as in `of_token`.
+        // Of two tokens with the same hash the last one counts, as in `identity_of_token`.
         let tokens = self.tokens.iter().rev().map(|(_, known)| known);
         let mut known = tokens.chain(self.users.iter().map(|user| &user.identity));
         known.find(|known| known.fingerprint == identity.fingerprint).cloned()
@@ -127,13 +127,13 @@ pub(super) struct ActiveAcl {
 
 impl ActiveAcl {
     pub(super) fn new(config: &AuthConfig) -> Self {
-        let start = config.start_token.as_ref().map(|token| {
+        let startup_token = config.start_token.as_ref().map(|token| {
             let hash = token::hash(token.reveal());
             let (name, grant) = (STARTUP_ADMIN.to_owned(), Grant::for_all(Role::Admin));
             let fingerprint = credential_fingerprint("start", &[&hash.to_string()]);
             (hash, Arc::new(Identity { name, grant, fingerprint, link: None }))
         });
-        Self { acl: ArcSwap::from_pointee(Acl::new(config)), startup_token: start }
+        Self { acl: ArcSwap::from_pointee(Acl::new(config)), startup_token }
     }
 
     pub(super) fn replace(&self, config: &AuthConfig) {

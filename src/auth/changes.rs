@@ -1,4 +1,4 @@
-//! Changes of the rules, which everything that is held open watches.
+//! Notifies connections that are held open of changes of the access rules.
 
 use crate::platform::sync::watch;
 

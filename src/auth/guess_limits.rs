@@ -36,7 +36,7 @@ const NAME_INTERVAL: Duration = Duration::from_secs(1);
 const KNOWN_NETWORK_TTL: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Known networks per name: home, work, a phone's that changes. The least recently used one is evicted, so
-/// that somebody with many addresses who knows one name's password evicts only networks of that name.
+/// that a client with many addresses and one name's password evicts only networks of that name.
 const MAX_NETWORKS_PER_NAME: usize = 16;
 
 /// Known networks of all names; some 300 kB.
@@ -113,10 +113,10 @@ impl GuessLimits {
         network: Network,
         now: Instant,
     ) -> Result<PasswordAttempt, Duration> {
-        let is_good = self.is_known_network(name, network, now);
-        let attempt = PasswordAttempt { name: token::hash(name).0, network, is_known: is_good };
+        let is_known = self.is_known_network(name, network, now);
+        let attempt = PasswordAttempt { name: token::hash(name).0, network, is_known };
         self.pairs.try_acquire(&(attempt.name, network), now)?;
-        if is_good {
+        if is_known {
             return Ok(attempt);
         }
         let undo_pair = |_: &_| self.pairs.refund(&(attempt.name, network), now);

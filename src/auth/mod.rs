@@ -1,8 +1,8 @@
-//! Access control: the credentials that a request shows, and what they grant.
+//! Access control: the credentials of a request, and the rights that they grant.
 //!
-//! This module knows neither HTTP nor sockets. It promises that credentials are compared in constant time,
-//! that none is kept in clear where a hash will do, that guessing is slowed, and that everything it
-//! remembers of callers is bounded.
+//! This module does not depend on HTTP or sockets. It ensures that credentials are compared in constant time,
+//! that they are stored as hashes where possible, that guessing is slowed down, and that the memory that it
+//! uses for callers is bounded.
 
 mod clock;
 mod identity;

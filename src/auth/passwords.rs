@@ -1,7 +1,7 @@
-//! Checks passwords against their argon2 hashes, one at a time, on a thread beside those that serve.
+//! Checks passwords against their argon2 hashes, one at a time, on a thread of its own.
 //!
 //! A check costs some 20 MiB and tens of milliseconds by intent. So one runs at a time, few wait, and a
-//! client that logs in with each request (a snapshot a second) is known again for a while without one.
+//! correct login is remembered for a while, for clients that log in with each request (a snapshot a second).
 //!
 //! All checks run on one thread, in memory that it keeps while checks follow each other. When each check had
 //! its own memory, on whichever thread was free, 20 wrong passwords grew the process from 14 to 186 MB, and
@@ -31,7 +31,7 @@ const MAX_WAITING: usize = 16;
 /// watch one relay with passwords.
 const MAX_KNOWN: usize = 256;
 
-/// Time for which a login is remembered. A changed password is asked for at once all the same, since the hash
+/// Time for which a login is remembered. A changed password is required at once all the same, since the hash
 /// is part of what is known.
 const KNOWN_LOGIN_TTL: Duration = Duration::from_secs(600);
 
@@ -63,7 +63,7 @@ pub(super) struct PasswordChecker {
     worker: OnceLock<Option<SyncSender<Job>>>,
     waiting: AtomicUsize,
     known: Mutex<HashMap<[u8; 32], Instant>>,
-    /// Key of this process for remembered logins: whoever reads its memory later learns no password.
+    /// Key of this process for remembered logins, so that its memory reveals no password later.
     key: hmac::Key,
 }
 
@@ -120,11 +120,15 @@ impl PasswordChecker {
             return Err(Busy);
         }
         let _waiting = WaitCounter(&self.waiting);
-        let turn = self.slot.clone().acquire_owned().await.map_err(|_| Busy)?;
+        let slot = self.slot.clone().acquire_owned().await.map_err(|_| Busy)?;
         let (answer, answered) = oneshot::channel();
-        let (kept, shown) = (hash.unwrap_or(DUMMY_HASH).to_owned(), password.to_owned());
-        let job = Job { hash: kept, password: shown, answer, _slot: turn };
-        // Never full: only the holder of the turn sends.
+        let job = Job {
+            hash: hash.unwrap_or(DUMMY_HASH).to_owned(),
+            password: password.to_owned(),
+            answer,
+            _slot: slot,
+        };
+        // Never full: only the holder of the slot sends.
         self.worker().ok_or(Busy)?.try_send(job).map_err(|_| Busy)?;
         let right = answered.await.map_err(|_| Busy)? && hash.is_some();
         if right && let Some(hash) = hash {
@@ -200,7 +204,7 @@ impl Drop for WaitCounter<'_> {
 }
 
 /// Returns whether the password has this hash. `blocks` grows to what the hash's parameters need, which the
-/// configuration bounds (`MAX_HASH_KIB` in `config/auth.rs`), and is reused.
+/// configuration bounds (`MAX_HASH_KIB` in `config/sections/auth.rs`), and is reused.
 fn verify(hash: &str, password: &str, blocks: &mut Vec<Block>) -> bool {
     let mut computed = || {
         let hash = PasswordHash::new(hash).ok()?;
@@ -281,7 +285,7 @@ mod tests {
     #[tokio::test]
     async fn few_wait_and_what_is_known_is_bounded() {
         let passwords = PasswordChecker::new();
-        let turn = passwords.slot.clone().acquire_owned().await.unwrap();
+        let permit = passwords.slot.clone().acquire_owned().await.unwrap();
         let hash = hash();
         let mut waiting: Vec<_> =
             (0..MAX_WAITING).map(|_| Box::pin(passwords.check(Some(&hash), "abc"))).collect();
@@ -290,7 +294,7 @@ mod tests {
         }
         assert_eq!(passwords.check(Some(&hash), "abc").await, Err(Busy));
         waiting.clear();
-        drop(turn);
+        drop(permit);
         assert_eq!(passwords.check(Some(&hash), "abc").await, Ok(true), "those that left are not counted");
         for n in 0..=u8::MAX {
             passwords.remember([n; 32]);
@@ -302,7 +306,7 @@ mod tests {
     #[tokio::test]
     async fn the_longest_password_is_checked_and_a_longer_one_waits_for_nothing() {
         let passwords = PasswordChecker::new();
-        let _turn = passwords.hold_slot();
+        let _permit = passwords.hold_slot();
         let check = |length| passwords.check(None, &"a".repeat(length)).now_or_never();
         assert_eq!([check(MAX_PASSWORD_BYTES), check(MAX_PASSWORD_BYTES + 1)], [None, Some(Ok(false))]);
     }
@@ -310,7 +314,7 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_takes_no_place_of_those_that_wait() {
         let passwords = PasswordChecker::new();
-        let turn = passwords.hold_slot();
+        let permit = passwords.hold_slot();
         let mut waiting: Vec<_> = (0..MAX_WAITING).map(|_| Box::pin(passwords.check(None, "abc"))).collect();
         for check in &mut waiting {
             assert!(futures_util::poll!(check.as_mut()).is_pending());
@@ -319,7 +323,7 @@ mod tests {
             assert_eq!(passwords.check(None, "abc").now_or_never(), Some(Err(Busy)));
         }
         assert_eq!(passwords.waiting.load(Ordering::Relaxed), MAX_WAITING);
-        drop((waiting, turn));
+        drop((waiting, permit));
         assert_eq!(passwords.waiting.load(Ordering::Relaxed), 0);
     }
 

@@ -28,8 +28,8 @@ struct HeldIdentity {
 }
 
 impl Principal {
-    pub(super) fn anonymous(watches: StreamScope) -> Self {
-        let anonymous = Grant { role: Role::View, reach: watches };
+    pub(super) fn anonymous(reach: StreamScope) -> Self {
+        let anonymous = Grant { role: Role::View, reach };
         Self { anonymous, identities: Vec::new(), publisher_grant: None }
     }
 

@@ -1,8 +1,8 @@
 //! Invariants of sessions, checked against random sequences of logins, links, logouts, copied cookies, waits
 //! and reloads.
 //!
-//! A small model computes what each cookie ever issued is good for. Nobody may ever hold more than a live
-//! credential grants, and nobody may lose what one still grants.
+//! A small model computes the rights of each cookie that was ever issued. No cookie may grant more than a
+//! live credential does, and none may lose a right that its credential still grants.
 
 use std::{
     sync::{Arc, LazyLock},
@@ -169,7 +169,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     prop::collection::vec(event, 1..30)
 }
 
-/// A cookie that was issued, and what the model knows of it.
+/// A cookie that was issued, and its state in the model.
 struct Given {
     cookie: String,
     credential: Credential,

@@ -94,7 +94,7 @@ impl Sessions {
 
     /// Returns the session of a cookie, and its owner.
     pub(super) fn get(&self, cookie: &str, now: Now) -> Option<(Arc<Identity>, SessionRef)> {
-        // Kept by its hash, so that the time of the look-up tells nothing of the cookie.
+        // Stored by its hash, so that the time of the look-up reveals nothing about the cookie.
         let key = token::hash(cookie).0;
         let all = self.lock();
         let Session { identity, ends, alive } = all.get(&key)?;

@@ -1,7 +1,7 @@
-//! Signed links: whoever has one may watch one stream until it expires.
+//! Signed links: the holder of one may watch one stream until it expires.
 //!
-//! A link holds its end and a signature (HMAC-SHA256) over stream and end; nothing is kept of it. All links
-//! end when the key changes.
+//! A link contains its expiry time and a signature (HMAC-SHA256) over the stream and that time; nothing is
+//! stored. All links become invalid when the key changes.
 
 use std::time::Duration;
 

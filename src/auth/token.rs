@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq;
 
 use crate::config::TokenHash;
 
-/// Number of random bytes of a token: nobody guesses 256 bits, so a plain hash of them is enough.
+/// Number of random bytes of a token: 256 bits cannot be guessed, so a plain hash of them is enough.
 const TOKEN_BYTES: usize = 32;
 
 /// Returns a new token, 43 characters that need no escapes in a URL. None if the system has no random

@@ -57,7 +57,7 @@ impl Bus {
         Self { replay_buffer, stats: before.stats.clone(), ..Self::default() }
     }
 
-    /// Counts `frame` as one of the source's, processed in this `processing`, and shows it.
+    /// Shows `frame`, which came from the source and had this `processing`, and counts it.
     pub fn publish_from_source(&self, frame: Frame, processing: Processing) {
         self.stats.count_frame_in(frame.jpeg().len(), frame.arrived_at(), processing);
         self.publish(frame);
@@ -68,8 +68,8 @@ impl Bus {
         self.publish_if(frame, |_| true);
     }
 
-    /// Shows `frame` only while number `seq` (0: none) is still the newest: what was drawn about the past
-    /// must not cover a frame that came meanwhile.
+    /// Shows `frame` only while number `seq` (0: none) is still the newest: an image that was drawn for an
+    /// older state must not replace a frame that came meanwhile.
     pub fn publish_if_newest_is(&self, seq: u64, frame: Frame) {
         self.publish_if(frame, |newest| newest == seq);
     }
@@ -109,7 +109,7 @@ impl Bus {
         });
     }
 
-    /// Forgets the frame: whoever joins next must not see the past.
+    /// Removes the frame: the next viewer must not see an old one.
     pub fn clear(&self) {
         self.current.send_if_modified(|current| {
             current.repeat = 0;
@@ -136,7 +136,7 @@ impl Bus {
 
     /// Sets how frames are sent to many viewers. Called once, before the first frame.
     pub fn set_send_file(&self, setting: SendFile) {
-        // An error means that it was said before.
+        // An error means that it was set before.
         let _ = self.send_file.set(setting);
     }
 

@@ -1,4 +1,4 @@
-//! The source's end of a bus: checks, paces and counts the frames of a source.
+//! The source's end of a bus: checks the frames of a source, limits their rate and counts them.
 
 use std::{
     sync::{Arc, Mutex},
@@ -23,7 +23,7 @@ use crate::media::{
 /// fps camera under `max_fps: 30` must not lose frames.
 const RATE_TOLERANCE: f64 = 0.25;
 
-/// The entry of a bus, into which a source puts its frames. Clones share the pace.
+/// The entry of a bus, into which a source puts its frames. Clones share the rate limit.
 #[derive(Debug, Clone)]
 pub struct Ingest {
     bus: Arc<Bus>,
@@ -42,7 +42,7 @@ pub trait FrameProcessor: Send + Sync + std::fmt::Debug {
     /// Takes a frame whose result is to be shown on `bus`.
     fn process(&self, frame: Frame, bus: &Arc<Bus>);
 
-    /// Forgets what is in the works: nothing taken before is shown after this.
+    /// Discards the frames that are being processed: none of them is shown after this call.
     fn discard_pending(&self);
 }
 
@@ -59,7 +59,7 @@ impl FrameRateLimiter {
         Self { interval, due: None }
     }
 
-    /// Returns whether a frame that arrives at `now` is shown. Slots stand on a grid, so that a source
+    /// Returns whether a frame that arrives at `now` is shown. Slots are on a fixed grid, so that a source
     /// slightly above the limit is thinned evenly and not halved.
     pub(crate) fn admits(&mut self, now: Instant) -> bool {
         let Some(interval) = self.interval else { return true };
@@ -94,7 +94,7 @@ impl Ingest {
     }
 
     /// Drops and counts pictures of more pixels: nothing is decoded here, but viewers' browsers do, and a
-    /// header of a few bytes can promise four billion of them.
+    /// header of a few bytes can declare four billion of them.
     #[must_use]
     pub fn with_max_pixels(self, max_pixels: u64) -> Self {
         Self { max_pixels, ..self }
@@ -105,7 +105,7 @@ impl Ingest {
         u64::from(info.width) * u64::from(info.height) <= self.max_pixels
     }
 
-    /// Has `processor` process the frames before they are shown.
+    /// Makes `processor` process the frames before they are shown.
     #[must_use]
     pub fn with_transform(self, processor: Arc<dyn FrameProcessor>) -> Self {
         Self { processor: Some(processor), ..self }
@@ -119,8 +119,8 @@ impl Ingest {
         Self { received: Arc::default(), gate, ..self.clone() }
     }
 
-    /// Clears the frame that is shown, and those that are being processed: whoever joins next must not see
-    /// the past.
+    /// Clears the frame that is shown, and those that are being processed: the next viewer must not see an
+    /// old frame.
     pub fn clear(&self) {
         if let Some(processor) = &self.processor {
             processor.discard_pending();
@@ -128,7 +128,7 @@ impl Ingest {
         self.bus.clear();
     }
 
-    /// Checks a JPEG and shows it without changing its bytes. Answers what it is.
+    /// Checks a JPEG and shows it without changing its bytes. Returns its properties.
     ///
     /// # Errors
     /// The error in the bytes, which is already counted as [`DropReason::Invalid`].
@@ -150,7 +150,7 @@ impl Ingest {
         }
     }
 
-    /// Shows a JPEG that the parser has already walked.
+    /// Shows a JPEG that the parser has already checked.
     pub fn push_part(&self, part: Part) {
         self.push_frame(Frame::from_checked(part.jpeg, part.info));
     }
@@ -169,7 +169,7 @@ impl Ingest {
     }
 
     /// Shows a frame, unless it is too large, comes too soon after the one before, or another source is
-    /// shown. One that is too large is no sign of life.
+    /// shown. A frame that is too large does not count as received.
     pub fn push_frame(&self, frame: Frame) {
         if !self.fits(frame.info()) {
             return self.count_drop(DropReason::TooLarge);
@@ -196,8 +196,8 @@ impl Ingest {
         }
     }
 
-    /// Returns a counter of the frames that were received, including those that came too soon to be shown: a
-    /// sign of life.
+    /// Returns a counter of the frames that were received, including those that came too soon to be shown. It
+    /// shows whether the source is alive.
     pub fn received(&self) -> watch::Receiver<u64> {
         self.received.subscribe()
     }

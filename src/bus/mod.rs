@@ -1,13 +1,13 @@
 //! The bus of a stream: holds the newest frame and nothing older.
 //!
-//! The source side publishes through a [`Ingest`]; viewers are an [`Subscribers`] that the stream's fan-out
-//! shows each frame to, others hold a [`BusReader`]. Each takes whatever is newest when it is ready for more.
-//! Nothing queues, so a slow viewer costs no memory and never sees the past. Frames are numbered here, so
-//! that a viewer can count what it skipped.
+//! The source side publishes through an [`Ingest`]. Viewers are the [`Subscribers`], to which the stream's
+//! fan-out shows each frame; other readers hold a [`BusReader`]. Each takes the newest frame when it is ready
+//! for another. There is no queue, so a slow viewer costs no memory and never gets an old frame. Frames are
+//! numbered here, so that a viewer can count what it skipped.
 //!
-//! Past frames are kept only where a [`ReplayBuffer`] was asked for.
+//! Past frames are kept only if the stream has a [`ReplayBuffer`].
 //!
-//! A *beat* shows the same frame again: clients such as Chromium draw a frame only when the next part has
+//! A *repeat* shows the same frame again: clients such as Chromium draw a frame only when the next part has
 //! arrived.
 
 mod current;
@@ -34,7 +34,7 @@ pub use stats::{
     DropReason, Processing, StreamStats,
     abr_levels::{AbrLevels, STEPS},
     counter_snapshot::Totals,
-    fps_history::STEP as PACE_STEP,
+    fps_history::STEP as FPS_HISTORY_STEP,
     histogram::{Histogram, HistogramSnapshot},
     push_rejections::{PushRejection, PushRejections},
     recording_status::{RecordingState, RecordingStatus},

@@ -2,9 +2,9 @@
 //!
 //! It shares the frames' bytes and copies none.
 //!
-//! Bounded in time and in bytes. Whoever reads holds on to what the ring has let go of meanwhile; those bytes
-//! are counted too, and while they are as many as the ring may have nobody else may begin. So the ring and
-//! all its readers together hold three times `max_bytes` at most.
+//! It is bounded in time and in bytes. Readers keep pictures in memory that the ring has removed meanwhile.
+//! These bytes are counted too; while they reach the limit of the ring, no further reader is admitted. So the
+//! ring and all its readers together hold three times `max_bytes` at most.
 
 use std::{
     collections::VecDeque,
@@ -130,7 +130,7 @@ impl ReplayBuffer {
         ring.bytes += cost;
         while let Some(old) = self.pop_surplus(&mut ring) {
             drop(ring);
-            // Freed while nobody waits for the ring.
+            // Freed without holding the lock.
             drop(old);
             ring = self.ring();
         }
@@ -150,7 +150,7 @@ impl ReplayBuffer {
     /// Returns the pictures of the last `wanted` before the newest, oldest first; at least one.
     ///
     /// # Errors
-    /// [`ReplayError`] when there is none, or when others hold too many that are forgotten already.
+    /// [`ReplayError`] if there is none, or if other readers hold too many that the ring has removed.
     pub fn last(&self, wanted: Duration) -> Result<Vec<Arc<ReplayFrame>>, ReplayError> {
         let ring = self.ring();
         let newest = ring.frames.back().ok_or(ReplayError::Empty)?.frame.arrived_at();

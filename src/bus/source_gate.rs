@@ -34,7 +34,8 @@ impl SourceSwitch {
 }
 
 impl SourceGate {
-    /// Returns whether a frame that comes now is shown. If it is this gate's turn, it begins with this frame.
+    /// Returns whether a frame that comes now is shown. If this gate was selected as the next one, it becomes
+    /// the active one with this frame.
     pub(super) fn is_open(&self) -> bool {
         let mut selection = self.switch.selection();
         if selection.next == self.number {

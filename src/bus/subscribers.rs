@@ -1,9 +1,9 @@
-//! The subscribers of a bus, which its fan-out shows each frame to one after the other, instead of each
-//! waking up for each frame by itself.
+//! The subscribers of a bus. The fan-out of the stream calls each of them for each frame, so that no task has
+//! to be woken for it.
 //!
-//! A thousand tasks that are woken for a frame cost more than half of what writing it to their sockets costs.
-//! So one loop a stream shows each frame to all [`FrameReceiver`]s; those that write to sockets do so there
-//! and then.
+//! Waking a thousand tasks for a frame costs more than half of what writing it to their sockets costs. So one
+//! loop per stream calls all [`FrameReceiver`]s for each frame; those that write to sockets do so in that
+//! call.
 
 use std::{fmt::Debug, sync::Arc};
 
@@ -13,14 +13,14 @@ use crate::platform::sync::{Mutex, MutexGuard, Notified, Notify};
 /// A subscriber of a bus.
 pub trait FrameReceiver: Debug + Send + Sync {
     /// Handles the current frame of the bus, perhaps not for the first time. Must not block: all other
-    /// subscribers wait. With `pipe` the newest frame's part may be sent from there, if they hold it.
+    /// subscribers wait. With `pipe` the newest frame's part may be sent from the pipe, if the pipe holds it.
     fn on_frame(&self, current: &Current, pipe: Option<&mut SplicePipe>);
 
-    /// Has the subscriber handle the frame by itself, on another thread: the calling thread has enough to do.
+    /// Makes the subscriber handle the frame in its own task, to take load off the calling thread.
     fn wake(&self, current: &Current);
 
     /// Returns whether [`FrameReceiver::on_frame`] can make use of `pipe`: whether it writes to a plain TCP
-    /// socket. That never changes. The default is that of a receiver that does not.
+    /// socket. The result never changes. The default is `false`.
     fn can_splice(&self) -> bool {
         false
     }
@@ -29,11 +29,11 @@ pub trait FrameReceiver: Debug + Send + Sync {
     /// by itself.
     fn abort(&self);
 
-    /// Returns whether the subscriber has left; the fan-out then forgets it.
+    /// Returns whether the subscriber has left; the fan-out then removes it.
     fn is_closed(&self) -> bool;
 }
 
-/// The subscribers of a bus. Those who join wait here until the fan-out takes them in.
+/// The subscribers of a bus. New ones are queued here until the fan-out collects them.
 #[derive(Debug, Default)]
 pub struct Subscribers {
     pending: Mutex<PendingChanges>,
@@ -48,20 +48,20 @@ struct PendingChanges {
 }
 
 impl Subscribers {
-    /// Adds a subscriber, which gets each frame from the next one on. It must look at the current frame
-    /// itself, after this call, so that no frame in between is lost.
+    /// Adds a subscriber, which gets each frame from the next one on. It must read the current frame itself
+    /// after this call, so that no frame in between is lost.
     pub fn add(&self, receiver: Arc<dyn FrameReceiver>) {
         self.lock().joined.push(receiver);
     }
 
-    /// Has the fan-out forget a subscriber that has left before the next frame, which may never come.
+    /// Makes the fan-out remove subscribers that have left now, not at the next frame, which may never come.
     pub fn notify_left(&self) {
         self.lock().some_left = true;
         self.left.notify_one();
     }
 
-    /// Moves those who joined to `receivers`, and removes those who are gone. Returns whether anybody joined
-    /// or left since the last time.
+    /// Moves new subscribers to `receivers`, and removes those that have left. Returns whether any joined or
+    /// left since the last call.
     pub fn drain_new(&self, receivers: &mut Vec<Arc<dyn FrameReceiver>>) -> bool {
         let mut changes = self.lock();
         let (some_joined, some_left) = (!changes.joined.is_empty(), std::mem::take(&mut changes.some_left));

@@ -5,7 +5,7 @@ use tracing::{debug, warn};
 use crate::{config::Config, web::connections_for};
 
 /// Raises the limit to what the system allows. The usual 1024 of a shell is for programs that use `select`;
-/// with it, at 1000 viewers nobody is served any more, not even the health check.
+/// with it, at 1000 viewers no other client is served, not even the health check.
 #[cfg(target_os = "linux")]
 pub(super) fn raise_limit(config: &Config) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

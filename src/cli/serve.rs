@@ -64,7 +64,7 @@ async fn serve(
     let streams = config.streams.clone();
     let scheme = if config.server.tls.is_some() { "https" } else { "http" };
     let base_path = config.server.base_path.clone();
-    // Before anything is started: a signal must never find nobody listening for it.
+    // Before anything is started, so that no signal is missed.
     let signal = shutdown_signal().context("cannot listen for signals")?;
     let mut hang_up = Sighup::listen().context("cannot listen for signals")?;
     let label = origin.label();
@@ -134,7 +134,7 @@ impl Sighup {
     }
 }
 
-/// A stand-in for systems without this signal.
+/// Replacement for systems without this signal.
 #[cfg(not(unix))]
 struct Sighup;
 

@@ -19,9 +19,9 @@ pub(super) fn notify_stopping() {
 #[cfg(unix)]
 pub(super) async fn run_watchdog(relay: &Relay) {
     let Some(within) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
-    let mut beat = tokio::time::interval(within / 2);
+    let mut interval = tokio::time::interval(within / 2);
     loop {
-        beat.tick().await;
+        interval.tick().await;
         // One that does not answer ends the reports; then systemd ends and restarts framecast.
         relay.wait_until_responsive().await;
         notify(sd_notify::NotifyState::Watchdog);

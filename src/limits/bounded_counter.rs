@@ -6,7 +6,7 @@ use crate::platform::sync::AtomicUsize;
 
 /// A number that never exceeds its limit.
 ///
-/// Nothing else is told by it, so that its orderings may be relaxed.
+/// No other memory is synchronized by it, so its orderings may be relaxed.
 #[derive(Debug, Default)]
 pub(crate) struct BoundedCounter(AtomicUsize);
 

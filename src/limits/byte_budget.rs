@@ -33,7 +33,7 @@ pub enum BudgetError {
     /// Other permits hold the missing bytes.
     #[error("{bytes} bytes are not free now (total: {capacity})")]
     Full {
-        /// Bytes asked for.
+        /// Bytes requested.
         bytes: usize,
         /// Total bytes.
         capacity: usize,
@@ -41,7 +41,7 @@ pub enum BudgetError {
     /// The whole budget is smaller, so waiting does not help.
     #[error("{bytes} bytes are more than the total of {capacity}")]
     TooLarge {
-        /// Bytes asked for.
+        /// Bytes requested.
         bytes: usize,
         /// Total bytes.
         capacity: usize,

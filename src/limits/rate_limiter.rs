@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Maximum number of buckets: enough for a busy day; with more callers than that, those whose buckets are
-/// fullest are forgotten first.
+/// fullest are removed first.
 const MAX_BUCKETS: usize = 8192;
 
 /// A rate limiter with one bucket for each key. A full bucket takes no room.
@@ -46,7 +46,7 @@ impl<K: Hash + Eq + Clone> RateLimiter<K> {
         if after <= self.refill_time { Ok(()) } else { Err(after - self.refill_time) }
     }
 
-    /// Takes a try.
+    /// Takes one try from the bucket of `key`.
     ///
     /// # Errors
     /// The time to wait; none was taken then.
@@ -92,50 +92,50 @@ mod tests {
 
     #[test]
     fn a_bucket_empties_and_fills_again_and_is_one_callers_own() {
-        let brake = RateLimiter::new(3, SECOND);
+        let limiter = RateLimiter::new(3, SECOND);
         let now = Instant::now();
         for _ in 0..3 {
-            assert_eq!(brake.try_acquire(&1, now), Ok(()));
+            assert_eq!(limiter.try_acquire(&1, now), Ok(()));
         }
-        assert_eq!(brake.try_acquire(&1, now), Err(SECOND));
-        assert_eq!(brake.check(&1, now), Err(SECOND));
-        assert_eq!(brake.try_acquire(&2, now), Ok(()), "another's is full");
-        assert_eq!(brake.try_acquire(&1, now + SECOND / 2), Err(SECOND / 2));
-        assert_eq!(brake.try_acquire(&1, now + SECOND), Ok(()));
-        assert_eq!(brake.try_acquire(&1, now + SECOND), Err(SECOND));
+        assert_eq!(limiter.try_acquire(&1, now), Err(SECOND));
+        assert_eq!(limiter.check(&1, now), Err(SECOND));
+        assert_eq!(limiter.try_acquire(&2, now), Ok(()), "another's is full");
+        assert_eq!(limiter.try_acquire(&1, now + SECOND / 2), Err(SECOND / 2));
+        assert_eq!(limiter.try_acquire(&1, now + SECOND), Ok(()));
+        assert_eq!(limiter.try_acquire(&1, now + SECOND), Err(SECOND));
         for _ in 0..3 {
-            assert_eq!(brake.try_acquire(&1, now + 100 * SECOND), Ok(()));
+            assert_eq!(limiter.try_acquire(&1, now + 100 * SECOND), Ok(()));
         }
         assert!(
-            brake.try_acquire(&1, now + 100 * SECOND).is_err(),
+            limiter.try_acquire(&1, now + 100 * SECOND).is_err(),
             "it holds no more for having waited long"
         );
     }
 
     #[test]
     fn what_is_given_back_may_be_taken_again() {
-        let brake = RateLimiter::new(1, SECOND);
+        let limiter = RateLimiter::new(1, SECOND);
         let now = Instant::now();
         for _ in 0..5 {
-            assert_eq!(brake.try_acquire(&1, now), Ok(()));
-            assert!(brake.check(&1, now).is_err());
-            brake.refund(&1, now);
+            assert_eq!(limiter.try_acquire(&1, now), Ok(()));
+            assert!(limiter.check(&1, now).is_err());
+            limiter.refund(&1, now);
         }
-        assert!(brake.buckets().is_empty());
+        assert!(limiter.buckets().is_empty());
     }
 
     #[test]
     fn the_number_of_buckets_is_bounded_and_the_emptiest_stay() {
-        let brake = RateLimiter::new(10, SECOND);
+        let limiter = RateLimiter::new(10, SECOND);
         let now = Instant::now();
         for _ in 0..10 {
-            brake.try_acquire(&usize::MAX, now).unwrap();
+            limiter.try_acquire(&usize::MAX, now).unwrap();
         }
-        for principal in 0..3 * MAX_BUCKETS {
-            brake.try_acquire(&principal, now).unwrap();
+        for key in 0..3 * MAX_BUCKETS {
+            limiter.try_acquire(&key, now).unwrap();
         }
-        assert!(brake.buckets().len() <= MAX_BUCKETS);
-        assert!(brake.check(&usize::MAX, now).is_err(), "many others do not help whoever guesses");
+        assert!(limiter.buckets().len() <= MAX_BUCKETS);
+        assert!(limiter.check(&usize::MAX, now).is_err(), "many others do not help whoever guesses");
     }
 
     #[test]
@@ -144,30 +144,30 @@ mod tests {
         /// Returns a limiter with as many buckets as are kept, of which `full` are full again at the time
         /// that is returned.
         fn filled(full: usize) -> (RateLimiter<usize>, Instant) {
-            let (brake, start) = (RateLimiter::new(10, SECOND), Instant::now());
+            let (limiter, start) = (RateLimiter::new(10, SECOND), Instant::now());
             let nanos = Duration::from_nanos;
-            for principal in 0..full {
-                brake.try_acquire(&principal, start).unwrap();
+            for key in 0..full {
+                limiter.try_acquire(&key, start).unwrap();
             }
-            for principal in full..MAX_BUCKETS {
-                brake.try_acquire(&principal, start + SECOND / 2 + nanos(principal as u64)).unwrap();
+            for key in full..MAX_BUCKETS {
+                limiter.try_acquire(&key, start + SECOND / 2 + nanos(key as u64)).unwrap();
             }
-            assert_eq!(brake.buckets().len(), MAX_BUCKETS, "nobody is forgotten before");
-            brake.try_acquire(&0, start + SECOND).unwrap();
-            assert_eq!(brake.buckets().len(), MAX_BUCKETS, "one that has a bucket needs no other");
-            brake.refund(&0, start + SECOND);
-            assert_eq!(brake.buckets().len(), MAX_BUCKETS - 1);
-            brake.try_acquire(&0, start).unwrap();
-            (brake, start + SECOND)
+            assert_eq!(limiter.buckets().len(), MAX_BUCKETS, "nobody is forgotten before");
+            limiter.try_acquire(&0, start + SECOND).unwrap();
+            assert_eq!(limiter.buckets().len(), MAX_BUCKETS, "one that has a bucket needs no other");
+            limiter.refund(&0, start + SECOND);
+            assert_eq!(limiter.buckets().len(), MAX_BUCKETS - 1);
+            limiter.try_acquire(&0, start).unwrap();
+            (limiter, start + SECOND)
         }
-        let (brake, now) = filled(QUARTER);
-        brake.try_acquire(&MAX_BUCKETS, now).unwrap();
-        assert_eq!(brake.buckets().len(), MAX_BUCKETS - QUARTER + 1);
-        assert!(!brake.buckets().contains_key(&(QUARTER - 1)));
-        let (brake, now) = filled(1);
-        brake.try_acquire(&MAX_BUCKETS, now).unwrap();
-        assert_eq!(brake.buckets().len(), MAX_BUCKETS - QUARTER);
-        let buckets = brake.buckets();
+        let (limiter, now) = filled(QUARTER);
+        limiter.try_acquire(&MAX_BUCKETS, now).unwrap();
+        assert_eq!(limiter.buckets().len(), MAX_BUCKETS - QUARTER + 1);
+        assert!(!limiter.buckets().contains_key(&(QUARTER - 1)));
+        let (limiter, now) = filled(1);
+        limiter.try_acquire(&MAX_BUCKETS, now).unwrap();
+        assert_eq!(limiter.buckets().len(), MAX_BUCKETS - QUARTER);
+        let buckets = limiter.buckets();
         assert!(!buckets.contains_key(&1) && buckets.contains_key(&(MAX_BUCKETS - 1)), "the emptiest stay");
     }
 }

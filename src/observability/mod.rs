@@ -33,7 +33,7 @@ pub fn init(config: LogConfig) {
 }
 
 /// Returns the filter that is used when `RUST_LOG` is not set. actix-http writes an error for each invalid
-/// request and each connection that breaks: anybody who reaches the port could fill the disk with them.
+/// request and each connection that breaks: any client that reaches the port could fill the disk with them.
 fn filter(access: AccessLog) -> String {
     let access = match access {
         AccessLog::Notable => "info",

@@ -1,7 +1,7 @@
 //! Counts the tasks, by their purpose.
 //!
-//! tokio counts the tasks of a runtime, but none of those in a `LocalSet`, where actix has all of ours. So
-//! whoever starts one counts it here. They are those of the whole process, as its threads and files are.
+//! tokio counts the tasks of a runtime, but not those in a `LocalSet`, where actix runs all of framecast's.
+//! So each task is counted here when it is started. The counts are those of the whole process.
 
 use std::{
     future::Future,

@@ -1,8 +1,8 @@
 //! Writes files so that they are complete or absent.
 //!
 //! A file appears under its name complete or not at all. It is written next to its destination under an
-//! unpredictable name, created with `O_EXCL`, and renamed: a link, pipe or file that somebody planted is
-//! never opened. A link under the name itself is replaced, not followed.
+//! unpredictable name, created with `O_EXCL`, and renamed: a link, pipe or file that an attacker placed there
+//! is never opened. A link under the name itself is replaced, not followed.
 
 use std::{
     ffi::OsString,

@@ -1,7 +1,7 @@
-//! Notices that files have changed, by looking at them: the configuration file, certificate and key.
+//! Detects changes of files by polling: the configuration file, certificate and key.
 //!
-//! The files (what links lead to) are looked at at an interval instead of asking the system for
-//! notifications. This also notices an editor that replaces the file, a Kubernetes ConfigMap whose links are
+//! The files (the targets of links) are checked at an interval, without notifications of the system. This
+//! also detects an editor that replaces the file, a Kubernetes ConfigMap whose links are
 //! switched, a single file mounted into a container, and a network share, which inotify does not
 //! (docs/adr/0022).
 

@@ -58,7 +58,7 @@ enum Target {
 impl Recorder {
     /// Creates a recorder of the frames of `bus`, whose statistics count what is written and what fails.
     pub fn new(config: SaveConfig, bus: Arc<Bus>) -> Self {
-        let place = config.target.place().to_owned();
+        let path = config.target.place().to_owned();
         let target = match config.target {
             SaveTarget::Latest(path) => Target::Latest(Latest::new(path)),
             SaveTarget::Ring { dir, keep, max_bytes } => Target::Ring(FileRing::new(dir, keep, max_bytes)),
@@ -67,7 +67,7 @@ impl Recorder {
             }
         };
         bus.stats().set_recording_status(RecordingState::Waiting, None);
-        Self { target: Some(target), path: place, bus, rate_limiter: FrameRateLimiter::new(config.every) }
+        Self { target: Some(target), path, bus, rate_limiter: FrameRateLimiter::new(config.every) }
     }
 
     /// Writes each new frame until the bus is closed. Dropping the future stops it after the current write.

@@ -43,7 +43,7 @@ impl FileRing {
     /// Writes one frame, and removes the oldest files above the bounds; the newest always stays.
     pub(super) fn write(&mut self, shown: &PublishedFrame) -> io::Result<()> {
         let path = self.folder.join(picture_name(&shown.frame, shown.seq));
-        // On failure the folder is read anew next time: it may have been removed.
+        // On failure the folder is read again next time: it may have been removed.
         let mut files = match self.files.take() {
             Some(files) => files,
             None => {

@@ -172,7 +172,7 @@ async fn a_time_lapse_takes_one_frame_of_those_that_come_within_its_interval() {
         bus.publish(frame(1));
         until(|| bus.stats().recorded() == 1).await;
         (2..=5).for_each(|width| bus.publish(frame(width)));
-        // The last of them is looked at before the recorder sees the end.
+        // The last of them is handled before the recorder sees the end.
         for _ in 0..10 {
             tokio::task::yield_now().await;
         }

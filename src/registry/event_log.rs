@@ -1,9 +1,10 @@
-//! The recent events: streams that came, went and changed their state, and configurations that were read.
+//! The recent events: streams that were added, removed or changed their state, and configurations read.
 //!
-//! A ring of [`MAX_EVENTS`]; the oldest go first. Each event has a number that only grows, so that whoever
-//! asks again asks for those behind the last one it has, and sees by a gap that it came too late. Who may not
-//! see all streams has numbers of its own ([`Events::visible`]), which count only the events that it may see:
-//! neither numbers nor gaps tell of others. No event holds a credential: the texts are those of the log.
+//! A ring of [`MAX_EVENTS`]; the oldest are removed first. Each event has a number that only grows, so that a
+//! client can request those after the last one that it has, and detects by a gap that it missed some. A
+//! client that may not see all streams has its own numbers ([`Events::visible`]), which count only the events
+//! that it may see: neither numbers nor gaps reveal others. No event contains a credential: the texts are
+//! those of the log.
 
 use std::{
     collections::{HashMap, VecDeque},

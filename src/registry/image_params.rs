@@ -1,17 +1,17 @@
 //! The parameters of one viewer for its pictures in the URL: `?width=320&quality=60&fps=5`. Pure.
 //!
-//! Values stand on a grid, so that viewers who ask for nearly the same share one rendition:
+//! Values are rounded to a grid, so that viewers with nearly the same values share one rendition:
 //!
 //! | key | taken | becomes |
 //! |---|---|---|
-//! | `width`, `height` | 1 to 8192 pixels | the next multiple of 8, at least 16: never less than asked for |
+//! | `width`, `height` | 1 to 8192 pixels | the next multiple of 8, at least 16: never less than requested |
 //! | `quality` | 1 to 100 | the nearest multiple of 5, at least 5 |
 //! | `fps` | above 0, to 240 | the nearest of a list from 0.1 to 60 |
 //! | `rotate` | 0, 90, 180, 270 | |
 //! | `gray` | a switch | |
 //!
-//! A picture is turned first, and then made to fit: width and height are those of what is seen. Proportions
-//! stay, and nothing becomes larger than it is. Other keys are not looked at.
+//! A picture is rotated first, and then scaled to fit: width and height are those of the result. The aspect
+//! ratio is kept, and no picture is enlarged. Other keys are ignored.
 
 use std::{fmt, num::NonZeroU32, ops::RangeInclusive};
 
@@ -44,7 +44,7 @@ const MAX_FPS: f64 = 240.0;
 /// Longest part of a wrong value that an error repeats, in characters.
 const MAX_QUOTED: usize = 40;
 
-/// The changes to a stream's pictures that a viewer asks for. The default is none.
+/// The changes to a stream's pictures that a viewer requests. The default is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct ImageParams {
     width: Option<u16>,
@@ -107,7 +107,7 @@ impl ImageParams {
         })
     }
 
-    /// Returns whether no change is asked for.
+    /// Returns whether no change is requested.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }

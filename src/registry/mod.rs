@@ -1,5 +1,5 @@
-//! The named streams, in the order of the configuration, the renditions of them that viewers ask for, and
-//! what changes them while the relay runs.
+//! The named streams in the order of the configuration, their renditions that viewers request, and the
+//! operations that change them while the relay runs.
 
 mod admin;
 mod event_log;
@@ -25,7 +25,7 @@ pub use snapshot_cache::SnapshotCache;
 
 use crate::{config::StreamConfig, media::stream_name::StreamName, stream::StreamHandle};
 
-/// Starts streams. The relay implements it, which alone knows the threads and the pool.
+/// Starts streams. It is implemented by the relay, which has the threads and the pool.
 pub trait StreamStarter: Send + Sync + fmt::Debug {
     /// Starts a stream. It runs until it is stopped; putting it into a [`Registry`] is the caller's.
     fn start(&self, config: StreamConfig) -> BoxFuture<'static, io::Result<StreamHandle>>;

@@ -1,8 +1,8 @@
-//! A map whose values live while somebody holds them: the first holder makes a value, others join it, and
-//! when the last holder has gone it is removed.
+//! A map of reference-counted values: the first holder creates a value, others join it, and it is removed
+//! when the last holder is dropped.
 //!
-//! Joining, counting and giving up happen under one lock, so that nobody ever holds a place that was given
-//! up. Every order in which threads can do so is tried in `loom/`.
+//! Joining, counting and removing happen under one lock, so that a removed entry never has a holder. `loom/`
+//! tests it in every order of events.
 
 use std::{collections::HashMap, fmt::Debug, hash::Hash, sync::PoisonError};
 
@@ -51,8 +51,8 @@ impl<K, V> Clone for RefCountedMap<K, V> {
 }
 
 impl<K: Hash + Eq + Clone, V: MapValue> RefCountedMap<K, V> {
-    /// Joins the value of `key` if it `is_it`, or makes one in its place; none when there are `most` values
-    /// already.
+    /// Joins the value of `key` if `is_it` accepts it, or makes one in its place; returns none if there are
+    /// `most` values already.
     pub(super) fn acquire(
         &self,
         key: K,
@@ -60,24 +60,24 @@ impl<K: Hash + Eq + Clone, V: MapValue> RefCountedMap<K, V> {
         is_it: impl FnOnce(&V) -> bool,
         make: impl FnOnce() -> V,
     ) -> Option<EntryGuard<K, V>> {
-        let mut places = self.lock();
-        let there = places.get(&key).filter(|place| is_it(&place.value)).cloned();
-        let place = match there {
-            Some(place) => place,
-            None if places.len() >= most && !places.contains_key(&key) => return None,
+        let mut entries = self.lock();
+        let there = entries.get(&key).filter(|entry| is_it(&entry.value)).cloned();
+        let entry = match there {
+            Some(entry) => entry,
+            None if entries.len() >= most && !entries.contains_key(&key) => return None,
             None => {
-                let place = Arc::new(MapEntry { value: make(), holders: watch::Sender::new(0) });
-                // One that was there and is another ends by itself.
-                if let Some(gone) = places.insert(key.clone(), place.clone()) {
+                let entry = Arc::new(MapEntry { value: make(), holders: watch::Sender::new(0) });
+                // A replaced value ends by itself.
+                if let Some(gone) = entries.insert(key.clone(), entry.clone()) {
                     gone.value.on_removed();
                 }
-                place
+                entry
             }
         };
-        // Counted under the lock: who looks whether it can go sees it.
-        place.holders.send_modify(|holders| *holders += 1);
-        drop(places);
-        Some(EntryGuard { map: self.clone(), key, entry: place })
+        // Counted under the lock, so that a concurrent check for removal sees it.
+        entry.holders.send_modify(|holders| *holders += 1);
+        drop(entries);
+        Some(EntryGuard { map: self.clone(), key, entry })
     }
 }
 
@@ -87,32 +87,32 @@ impl<K: Hash + Eq, V: MapValue> RefCountedMap<K, V> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Removes a value unless somebody has just joined. Returns whether it was removed.
-    pub(super) fn remove_unused(&self, key: &K, place: &Arc<MapEntry<V>>) -> bool {
-        let mut places = self.lock();
-        let unheld = *place.holders.borrow() == 0;
+    /// Removes a value unless it has holders. Returns whether it was removed.
+    pub(super) fn remove_unused(&self, key: &K, entry: &Arc<MapEntry<V>>) -> bool {
+        let mut entries = self.lock();
+        let unheld = *entry.holders.borrow() == 0;
         if unheld {
-            remove(&mut places, key, place);
+            remove(&mut entries, key, entry);
         }
         unheld
     }
 
-    /// Removes a value, whoever holds it.
-    pub(super) fn remove(&self, key: &K, place: &Arc<MapEntry<V>>) {
-        remove(&mut self.lock(), key, place);
+    /// Removes a value, even if it has holders.
+    pub(super) fn remove(&self, key: &K, entry: &Arc<MapEntry<V>>) {
+        remove(&mut self.lock(), key, entry);
     }
 }
 
 /// Removes a value, unless another has taken its place.
 fn remove<K: Hash + Eq, V: MapValue>(
-    places: &mut HashMap<K, Arc<MapEntry<V>>>,
+    entries: &mut HashMap<K, Arc<MapEntry<V>>>,
     key: &K,
-    place: &Arc<MapEntry<V>>,
+    entry: &Arc<MapEntry<V>>,
 ) {
-    if places.get(key).is_some_and(|there| Arc::ptr_eq(there, place)) {
-        places.remove(key);
+    if entries.get(key).is_some_and(|there| Arc::ptr_eq(there, entry)) {
+        entries.remove(key);
     }
-    place.value.on_removed();
+    entry.value.on_removed();
 }
 
 impl<V> MapEntry<V> {
@@ -136,10 +136,10 @@ impl<K: Hash + Eq, V: MapValue> EntryGuard<K, V> {
 
 impl<K: Hash + Eq, V: MapValue> Drop for EntryGuard<K, V> {
     fn drop(&mut self) {
-        let mut places = self.map.lock();
+        let mut entries = self.map.lock();
         self.entry.holders.send_modify(|holders| *holders -= 1);
         if *self.entry.holders.borrow() == 0 && !self.entry.value.is_managed() {
-            remove(&mut places, &self.key, &self.entry);
+            remove(&mut entries, &self.key, &self.entry);
         }
     }
 }

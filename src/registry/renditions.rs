@@ -1,13 +1,12 @@
-//! The renditions that viewers ask for in their URLs: each is one stream, encoded once for all who ask the
-//! same.
+//! The renditions that viewers request by URL parameters: each is one stream, encoded once for all viewers
+//! with the same parameters.
 //!
-//! [`Renditions::acquire`] joins the rendition or makes it; of two who come at the same moment one makes it
-//! and the other joins. It runs while somebody holds it, and two seconds longer. It ends with the stream that
-//! it shows. There are at most as many as `limits.max_renditions`; who asks for one more is refused, and
-//! counted.
+//! [`Renditions::acquire`] joins the rendition or creates it; of two concurrent requests one creates it and
+//! the other joins. It runs while it has a holder, and two seconds longer. It ends with the stream that it
+//! shows. There are at most `limits.max_renditions`; a request for one more is refused and counted.
 //!
-//! Renditions are in no list of streams: they have no number and no address of their own, and no stream can
-//! show them.
+//! Renditions are not listed as streams: they have no number and no URL of their own, and no stream can show
+//! them.
 
 use std::{
     io,
@@ -52,7 +51,7 @@ type Key = (StreamName, ImageParams);
 /// One rendition, perhaps not started yet.
 #[derive(Debug)]
 struct RenditionEntry {
-    /// Bus of the origin, which tells a stream from another that took its place.
+    /// Bus of the origin, which distinguishes a stream from another that replaced it.
     origin: Arc<Bus>,
     stream: OnceCell<StreamHandle>,
     /// Whether its counts were added to the counters of its origin.
@@ -78,7 +77,7 @@ impl MapValue for RenditionEntry {
 /// A running rendition.
 #[derive(Debug, Clone)]
 pub struct Rendition {
-    /// The parameters that were asked for.
+    /// The parameters that were requested.
     pub params: ImageParams,
     /// Returns the stream that shows it.
     pub stream: StreamHandle,
@@ -131,18 +130,18 @@ impl Renditions {
         params: ImageParams,
         starter: &dyn StreamStarter,
     ) -> Result<RenditionGuard, RenditionError> {
-        let hold = self.acquire_entry(origin, params)?;
-        // If the one who makes it goes away meanwhile, the next of those who wait does.
-        let made = hold.entry().value.stream.get_or_try_init(|| async {
+        let guard = self.acquire_entry(origin, params)?;
+        // If the request that makes it is dropped meanwhile, the next one that waits makes it.
+        let made = guard.entry().value.stream.get_or_try_init(|| async {
             let stream = starter.start_unlisted(params.stream_config(origin.config())).await?;
             let linger = origin.config().linger.min(LINGER);
-            let (places, key, place) = (self.entries.clone(), hold.key().clone(), hold.entry().clone());
-            let keeper = LingerTask { entries: places, key, entry: place, stream: stream.clone(), linger };
-            task_counts::spawn(keeper.run(origin.status_changes()));
+            let (entries, key, entry) = (self.entries.clone(), guard.key().clone(), guard.entry().clone());
+            let task = LingerTask { entries, key, entry, stream: stream.clone(), linger };
+            task_counts::spawn(task.run(origin.status_changes()));
             io::Result::Ok(stream)
         });
         let stream = made.await?.clone();
-        Ok(RenditionGuard { _entry: hold, stream })
+        Ok(RenditionGuard { _entry: guard, stream })
     }
 
     fn acquire_entry(
@@ -152,9 +151,8 @@ impl Renditions {
     ) -> Result<EntryGuard<Key, RenditionEntry>, RenditionError> {
         let key = (origin.name().clone(), params);
         let is_it = |made: &RenditionEntry| Arc::ptr_eq(&made.origin, origin.bus());
-        let settled = AtomicBool::new(false);
-        let make =
-            || RenditionEntry { origin: origin.bus().clone(), stream: OnceCell::new(), is_counted: settled };
+        let is_counted = AtomicBool::new(false);
+        let make = || RenditionEntry { origin: origin.bus().clone(), stream: OnceCell::new(), is_counted };
         self.entries.acquire(key, self.max(), is_it, make).ok_or_else(|| {
             self.rejected.fetch_add(1, Ordering::Relaxed);
             RenditionError::AtCapacity { max: self.max() }
@@ -171,13 +169,13 @@ impl Renditions {
     /// Returns the totals of frames that the renditions of a stream have sent, dropped and made so far,
     /// including those that have ended.
     pub fn totals_of(&self, origin: &StreamHandle) -> Totals {
-        // Whoever ends a rendition has the lock: it is in one of both places.
-        let places = self.entries.lock();
+        // A rendition is ended under this lock, so it is counted either here or in the ended ones.
+        let entries = self.entries.lock();
         let stats = origin.bus().stats();
         let mut totals = stats.ended_renditions();
         // A stream that was replaced has another bus, and goes on with its counters.
-        for place in places.values().filter(|place| std::ptr::eq(place.value.origin.stats(), stats)) {
-            if let Some(stream) = place.value.stream.get() {
+        for entry in entries.values().filter(|entry| std::ptr::eq(entry.value.origin.stats(), stats)) {
+            if let Some(stream) = entry.value.stream.get() {
                 totals += &stream.bus().stats().totals();
             }
         }
@@ -190,10 +188,10 @@ impl Renditions {
     }
 
     fn running(&self, wanted: impl Fn(&RenditionEntry) -> bool) -> Vec<Rendition> {
-        let places = self.entries.lock();
-        let wanted = places.iter().filter(|(_, place)| wanted(&place.value));
-        let running = wanted.filter_map(|((_, params), place)| {
-            Some(Rendition { params: *params, stream: place.value.stream.get()?.clone() })
+        let entries = self.entries.lock();
+        let wanted = entries.iter().filter(|(_, entry)| wanted(&entry.value));
+        let running = wanted.filter_map(|((_, params), entry)| {
+            Some(Rendition { params: *params, stream: entry.value.stream.get()?.clone() })
         });
         running.collect()
     }
@@ -230,13 +228,14 @@ struct LingerTask {
 
 impl LingerTask {
     async fn run(self, mut origin: watch::Receiver<StreamStatus>) {
-        // Its own linger would let go of the pictures and not of the place.
+        // The stream's own linger would stop its source but would not remove the entry.
         let _wanted = self.stream.demand();
         loop {
             tokio::select! {
                 // An error means that it is gone altogether.
                 _ = origin.wait_for(|status| status.state == State::Stopped) => break,
-                () = self.unused_for_linger() => if self.entries.remove_unused(&self.key, &self.entry) { break },
+                () = self.unused_for_linger() =>
+                    if self.entries.remove_unused(&self.key, &self.entry) { break },
             }
         }
         self.entries.remove(&self.key, &self.entry);

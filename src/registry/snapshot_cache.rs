@@ -1,5 +1,5 @@
-//! A cache of single pictures that requests ask for. A page that is open twenty times asks twenty times for
-//! the same picture of the same frame; it is made once.
+//! A cache of single pictures for requests. A page that is open twenty times requests the same picture of the
+//! same frame twenty times; it is made once.
 
 use std::{
     collections::VecDeque,
@@ -45,19 +45,19 @@ impl SnapshotCache {
         Self { entries: Mutex::default(), memory }
     }
 
-    /// Returns the picture `of` a bus with these parameters. `make` makes it, unless another has, or is about
-    /// to.
+    /// Returns the picture of `frame` of a bus with these parameters. `make` makes it, unless another request
+    /// has made it or is making it.
     ///
     /// # Errors
-    /// The error of `make`; the next who asks tries anew.
+    /// The error of `make`; the next request tries again.
     pub async fn get<E>(
         &self,
         bus: &Arc<Bus>,
-        of: &PublishedFrame,
+        frame: &PublishedFrame,
         params: ImageParams,
         make: impl AsyncFnOnce() -> Result<Frame, E>,
     ) -> Result<Frame, E> {
-        let picture = self.entry(bus, of.seq, params);
+        let picture = self.entry(bus, frame.seq, params);
         let made = picture.get_or_try_init(|| make()).await?.clone();
         self.cache(&picture, made.jpeg().len());
         Ok(made)
@@ -79,20 +79,20 @@ impl SnapshotCache {
     }
 
     fn entry(&self, bus: &Arc<Bus>, seq: u64, params: ImageParams) -> Arc<OnceCell<Frame>> {
-        let of = Arc::downgrade(bus);
+        let bus = Arc::downgrade(bus);
         let mut all = self.lock();
-        let same = |made: &CachedSnapshot| made.params == params && Weak::ptr_eq(&made.bus, &of);
+        let same = |made: &CachedSnapshot| made.params == params && Weak::ptr_eq(&made.bus, &bus);
         let there = all.iter().find(|made| made.seq == seq && same(made));
         if let Some(picture) = there.and_then(|made| made.picture.upgrade()) {
             return picture;
         }
-        // Nobody asks for the past, unless it was about to have it.
+        // Older frames are not requested any more, except by requests that already hold their picture.
         all.retain(|made| made.seq > seq || !same(made));
         if all.len() >= MAX_CACHED {
             all.pop_front();
         }
         let picture = Arc::new(OnceCell::new());
-        all.push_back(CachedSnapshot { bus: of, params, seq, picture: Arc::downgrade(&picture), kept: None });
+        all.push_back(CachedSnapshot { bus, params, seq, picture: Arc::downgrade(&picture), kept: None });
         picture
     }
 

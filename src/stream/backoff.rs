@@ -36,7 +36,7 @@ impl Default for Backoff {
 
 impl Backoff {
     /// Returns the delay after a source ended in this way. It grows only over failures in a row: one that
-    /// gave a picture since the last one, or closed in an orderly way, is asked again soon.
+    /// gave a picture since the last one, or closed in an orderly way, is started again soon.
     pub(super) fn next_delay(&mut self, ending: &SourceEnd) -> Duration {
         if ending.orderly || !ending.live_for.is_zero() {
             self.failures = 0;

@@ -1,7 +1,7 @@
 //! The fan-out: shows each frame to all viewers, in a loop of the stream's own thread.
 //!
-//! The thread that has read a frame also writes it: no other one is woken for viewers that take it at once,
-//! and a frame that few look at costs little more than its system calls.
+//! The thread that has read a frame also writes it: no other thread is woken for viewers whose sockets accept
+//! it at once, and with few viewers a frame costs little more than its system calls.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -14,17 +14,17 @@ use crate::{
     platform::sync::{select, yield_now},
 };
 
-/// Number of viewers after which other streams of the thread get their turn, and the next viewers get what is
-/// newest by then. That is about a millisecond of writing frames of 100 kB. In a model there is a pause after
-/// each viewer.
+/// Number of viewers after which the loop yields to other streams of the thread; the next viewers get the
+/// frame that is newest by then. That is about a millisecond of writing frames of 100 kB. In a loom model it
+/// yields after each viewer.
 const BATCH: usize = if cfg!(loom) { 1 } else { 64 };
 
 /// Bound of a batch in bytes, for large frames.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
-/// Number of viewers that this thread writes to. One core cannot serve any number: those who joined behind
-/// these are called, and the tasks of their connections write, on all cores. That costs each of them a
-/// wake-up a frame, and a thousand viewers of 24 Mbit/s are half a core.
+/// Number of viewers that this thread writes to, since one core cannot serve any number. Viewers beyond it
+/// are woken, and the tasks of their connections write, on all cores. That costs a wake-up per viewer and
+/// frame; a thousand viewers of 24 Mbit/s take half a core.
 const MAX_INLINE_WRITES: usize = 1024;
 
 /// The viewers of a stream, in the order in which they joined.
@@ -36,7 +36,7 @@ struct Receivers {
 }
 
 impl Receivers {
-    /// Adds those who joined and removes those who left.
+    /// Adds new viewers and removes those that have left.
     fn update(&mut self, subscribers: &Subscribers) {
         if subscribers.drain_new(&mut self.all) {
             self.plain_inline = count_plain(&self.all[..self.inline_count()]);
@@ -58,7 +58,7 @@ pub(super) async fn run_fan_out(bus: Arc<Bus>) {
         select! {
             shown = reader.changed() => if shown.is_err() { return },
             () = bus.subscribers().changed() => {
-                // Who joined and left in between is among those who join.
+                // A viewer that joined and left in between is among the new ones.
                 viewers.update(bus.subscribers());
                 if viewers.all.is_empty() {
                     pipe = None;
@@ -66,17 +66,17 @@ pub(super) async fn run_fan_out(bus: Arc<Bus>) {
                 continue;
             }
         }
-        // Seen before those who joined are taken in, and what comes during the round is left for the next: so
-        // nobody rests on something older than what counts as seen here.
+        // The frame is marked as seen before new viewers are added, and a frame that comes during the round
+        // is handled in the next one. So no viewer keeps a frame older than the one marked as seen.
         let current = reader.borrow_and_update().clone();
         let closed = current.closed;
         viewers.update(bus.subscribers());
-        let by_pages = SendMethod::choose(bus.send_file(), viewers.plain_inline) == SendMethod::Splice;
-        if by_pages && pipe.is_none() {
-            // An error means that there are none to be had now: the frame is written.
+        let by_splice = SendMethod::choose(bus.send_file(), viewers.plain_inline) == SendMethod::Splice;
+        if by_splice && pipe.is_none() {
+            // An error means that no pipe can be created now: the frame is written instead.
             pipe = SplicePipe::new().ok();
         }
-        let is_whole = send_to_all(&bus, &viewers, current, pipe.as_mut().filter(|_| by_pages)).await;
+        let is_whole = send_to_all(&bus, &viewers, current, pipe.as_mut().filter(|_| by_splice)).await;
         if !is_whole || pipe.as_mut().is_some_and(|pipe| pipe.clear().is_err()) {
             pipe = None;
         }
@@ -86,22 +86,22 @@ pub(super) async fn run_fan_out(bus: Arc<Bus>) {
     }
 }
 
-/// Shows the current frame to all viewers, which is one round. False when that panicked for somebody, who
-/// breaks off: the others are shown it.
+/// Shows the current frame to all viewers, which is one round. Returns `false` if that panicked for a viewer:
+/// it is disconnected, and the others are still shown the frame.
 async fn send_to_all(
     bus: &Bus,
     viewers: &Receivers,
     mut current: Current,
     mut pipe: Option<&mut SplicePipe>,
 ) -> bool {
-    let (here, called) = viewers.all.split_at(viewers.inline_count());
-    // First, so that they work while this thread does.
+    let (inline, woken) = viewers.all.split_at(viewers.inline_count());
+    // First, so that they run while this thread writes.
     let mut is_whole = true;
-    for receiver in called {
+    for receiver in woken {
         is_whole &= guarded(&**receiver, |receiver| receiver.wake(&current));
     }
     let mut shown = 0;
-    while shown < here.len() {
+    while shown < inline.len() {
         if shown > 0 {
             yield_now().await;
             current = bus.current();
@@ -109,7 +109,7 @@ async fn send_to_all(
         if let (Some(pipe), Some(newest)) = (&mut pipe, &current.frame) {
             pipe.offer(newest);
         }
-        let batch = &here[shown..here.len().min(shown + batch_len(&current))];
+        let batch = &inline[shown..inline.len().min(shown + batch_len(&current))];
         for receiver in batch {
             is_whole &= guarded(&**receiver, |receiver| receiver.on_frame(&current, pipe.as_deref_mut()));
         }
@@ -118,19 +118,18 @@ async fn send_to_all(
     is_whole
 }
 
-/// Contains a panic to the viewer that caused it: without this it would be the end of all pictures of the
-/// stream.
-fn guarded(receiver: &dyn FrameReceiver, look: impl FnOnce(&dyn FrameReceiver)) -> bool {
+/// Limits a panic to the viewer that caused it: without this it would end the fan-out of the whole stream.
+fn guarded(receiver: &dyn FrameReceiver, call: impl FnOnce(&dyn FrameReceiver)) -> bool {
     if cfg!(loom) {
         // A panic in a model is its failure.
-        look(receiver);
+        call(receiver);
         return true;
     }
-    let looked = catch_unwind(AssertUnwindSafe(|| look(receiver)));
-    if looked.is_err() {
+    let result = catch_unwind(AssertUnwindSafe(|| call(receiver)));
+    if result.is_err() {
         receiver.abort();
     }
-    looked.is_ok()
+    result.is_ok()
 }
 
 fn batch_len(current: &Current) -> usize {
@@ -156,7 +155,7 @@ mod tests {
         gone: AtomicBool,
         called: AtomicBool,
         is_plain: bool,
-        /// Number of times that it was asked whether it is plain.
+        /// Number of calls that checked whether it is plain.
         asked: AtomicUsize,
         spliced: AtomicBool,
     }

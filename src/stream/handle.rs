@@ -66,7 +66,7 @@ struct Shared {
 pub struct WeakStream(Weak<Inner>);
 
 impl WeakStream {
-    /// Returns the stream, if somebody else still holds it.
+    /// Returns the stream, if another handle still exists.
     pub fn upgrade(&self) -> Option<StreamHandle> {
         self.0.upgrade().map(StreamHandle)
     }

@@ -21,31 +21,31 @@ const FIRST_REPEAT_DELAY: Duration = Duration::from_millis(250);
 /// later than it would be.
 const FLOWING_AFTER_CHECKS: u32 = 8;
 
-/// Repeats frames until the bus is closed. While frames come it only looks at the clock now and then: setting
-/// it at each frame costs more.
+/// Repeats frames until the bus is closed. While frames come it only checks the clock now and then: setting a
+/// timer at each frame costs more.
 pub(super) async fn run_heartbeat(bus: Arc<Bus>) {
     let mut reader = bus.subscribe();
-    let mut fresh_looks = 0;
+    let mut fresh_checks = 0;
     loop {
-        let Current { frame: newest, repeat: beat, since, closed } = reader.borrow_and_update().clone();
+        let Current { frame: newest, repeat, since, closed } = reader.borrow_and_update().clone();
         if closed {
             return;
         }
         let (Some(seq), Some(since)) = (newest.map(|newest| newest.seq), since) else {
-            fresh_looks = 0;
+            fresh_checks = 0;
             if reader.changed().await.is_err() {
                 return;
             }
             continue;
         };
-        let due = since + if beat == 0 { FIRST_REPEAT_DELAY } else { REPEAT_INTERVAL };
+        let due = since + if repeat == 0 { FIRST_REPEAT_DELAY } else { REPEAT_INTERVAL };
         let now = Instant::now();
         if now >= due {
-            fresh_looks = 0;
+            fresh_checks = 0;
             bus.repeat(seq);
-        } else if beat == 0 {
-            fresh_looks += 1;
-            sleep_until(if fresh_looks > FLOWING_AFTER_CHECKS { now + REPEAT_INTERVAL } else { due }).await;
+        } else if repeat == 0 {
+            fresh_checks += 1;
+            sleep_until(if fresh_checks > FLOWING_AFTER_CHECKS { now + REPEAT_INTERVAL } else { due }).await;
         } else if let Ok(Err(_)) = timeout_at(due, reader.changed()).await {
             return;
         }

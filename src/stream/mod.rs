@@ -1,5 +1,5 @@
-//! The life of one stream: an actor that starts its source when somebody watches, retries when it fails, and
-//! publishes its state. Frames never pass through the actor: they go from the source's task to the
+//! The life cycle of one stream: an actor that starts its source when it has viewers, retries when it fails,
+//! and publishes its state. Frames never pass through the actor: they go from the source's task to the
 //! [`Bus`](crate::bus::Bus).
 //!
 //! A panic or error in a source ends that source's task only; the actor sees it as [`state::Event::Ended`].

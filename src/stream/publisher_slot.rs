@@ -1,10 +1,11 @@
-//! The publisher of a push stream: one at a time, since the pictures of two would be shown in turns.
+//! The publisher of a push stream: one at a time, since the pictures of two publishers would alternate.
 //!
-//! What becomes of a second one is the stream's setting (docs/adr/0006). Single pictures take no turn.
+//! A setting of the stream decides what happens to a second one (docs/adr/0006). Pictures that are pushed one
+//! by one do not take the slot.
 
 use crate::{config::SecondPublisher, platform::sync::watch};
 
-/// The slot of a stream's publisher. Clones share them.
+/// The slot of a stream's publisher. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PublisherSlot(watch::Sender<SlotState>);
 
@@ -31,16 +32,16 @@ impl PublisherSlot {
     /// Takes the slot.
     ///
     /// # Errors
-    /// [`AlreadyPublishing`] when it is another's, and is not to be taken away.
+    /// [`AlreadyPublishing`] if another publisher has it and `second` does not allow to replace that.
     pub(super) fn acquire(&self, second: SecondPublisher) -> Result<PublisherGuard, AlreadyPublishing> {
         let mut mine = None;
-        // Under the channel's lock: of two that come at the same moment one sees the other.
-        self.0.send_if_modified(|turn| {
-            if turn.is_taken && second == SecondPublisher::Refused {
+        // Under the channel's lock: of two concurrent publishers one sees the other.
+        self.0.send_if_modified(|state| {
+            if state.is_taken && second == SecondPublisher::Refused {
                 return false;
             }
-            *turn = SlotState { number: turn.number + 1, is_taken: true };
-            mine = Some(turn.number);
+            *state = SlotState { number: state.number + 1, is_taken: true };
+            mine = Some(state.number);
             true
         });
         mine.map(|mine| PublisherGuard { slot: self.clone(), number: mine }).ok_or(AlreadyPublishing)
@@ -53,7 +54,7 @@ impl PublisherSlot {
 
     /// Disconnects the current publisher.
     pub(super) fn evict(&self) {
-        self.0.send_modify(|turn| *turn = SlotState { number: turn.number + 1, is_taken: false });
+        self.0.send_modify(|state| *state = SlotState { number: state.number + 1, is_taken: false });
     }
 }
 
@@ -61,17 +62,17 @@ impl PublisherGuard {
     /// Completes when another publisher took over, or the stream disconnects its publishers.
     pub async fn replaced(&self) {
         // An error would mean that the sender is gone, which this holds itself.
-        let _ = self.slot.0.subscribe().wait_for(|turn| turn.number != self.number).await;
+        let _ = self.slot.0.subscribe().wait_for(|state| state.number != self.number).await;
     }
 }
 
 impl Drop for PublisherGuard {
     fn drop(&mut self) {
-        self.slot.0.send_if_modified(|turn| {
-            if turn.number == self.number {
-                turn.is_taken = false;
+        self.slot.0.send_if_modified(|state| {
+            if state.number == self.number {
+                state.is_taken = false;
             }
-            // Nobody waits for that.
+            // No task waits for this change.
             false
         });
     }
@@ -86,35 +87,35 @@ mod tests {
 
     #[test]
     fn the_newest_replaces_the_one_before() {
-        let turns = PublisherSlot::default();
-        let first = turns.acquire(SecondPublisher::Replaces).unwrap();
+        let slot = PublisherSlot::default();
+        let first = slot.acquire(SecondPublisher::Replaces).unwrap();
         assert!(first.replaced().now_or_never().is_none());
-        let second = turns.acquire(SecondPublisher::Replaces).unwrap();
+        let second = slot.acquire(SecondPublisher::Replaces).unwrap();
         assert!(first.replaced().now_or_never().is_some() && second.replaced().now_or_never().is_none());
         drop(first);
-        assert!(turns.is_taken(), "it was not its turn any more");
+        assert!(slot.is_taken(), "it was not its turn any more");
         drop(second);
-        assert!(!turns.is_taken());
+        assert!(!slot.is_taken());
     }
 
     #[test]
     fn where_the_second_is_refused_it_may_come_when_the_first_has_gone() {
-        let turns = PublisherSlot::default();
-        let first = turns.acquire(SecondPublisher::Refused).unwrap();
-        assert_eq!(turns.acquire(SecondPublisher::Refused).unwrap_err(), AlreadyPublishing);
+        let slot = PublisherSlot::default();
+        let first = slot.acquire(SecondPublisher::Refused).unwrap();
+        assert_eq!(slot.acquire(SecondPublisher::Refused).unwrap_err(), AlreadyPublishing);
         assert!(first.replaced().now_or_never().is_none(), "nobody took over");
         drop(first);
-        turns.acquire(SecondPublisher::Refused).unwrap();
+        slot.acquire(SecondPublisher::Refused).unwrap();
     }
 
     #[test]
     fn those_who_are_sent_away_have_to_come_again() {
-        let turns = PublisherSlot::default();
-        let first = turns.acquire(SecondPublisher::Refused).unwrap();
-        turns.evict();
+        let slot = PublisherSlot::default();
+        let first = slot.acquire(SecondPublisher::Refused).unwrap();
+        slot.evict();
         assert!(first.replaced().now_or_never().is_some());
-        let again = turns.acquire(SecondPublisher::Refused).unwrap();
+        let again = slot.acquire(SecondPublisher::Refused).unwrap();
         drop(first);
-        assert!(again.replaced().now_or_never().is_none() && turns.is_taken());
+        assert!(again.replaced().now_or_never().is_none() && slot.is_taken());
     }
 }

@@ -1,6 +1,6 @@
 //! The task of a source: runs it once, and reports its first frame.
 //!
-//! A task of its own, so that a panic in a source becomes this task's end and nothing else.
+//! It is a separate task, so that a panic in a source ends this task only.
 
 use std::time::{Duration, Instant};
 
@@ -38,8 +38,8 @@ impl Pump {
         span: Span,
         on_first_frame: impl FnOnce() + 'static,
     ) -> (Self, JoinHandle<SourceEnd>) {
-        let (alive, gone) = oneshot::channel();
-        // Now, not when the task has its first turn: a picture may be pushed in between.
+        let (alive, done) = oneshot::channel();
+        // Read now, not when the task first runs: a picture may be pushed in between.
         let already = *ingest.received().borrow();
         let run = async move {
             let ending = run_once(build, &ingest, already, on_first_frame).await;
@@ -48,13 +48,13 @@ impl Pump {
             ending
         };
         let join = task_counts::spawn(run.instrument(span));
-        (Self { task: join.abort_handle(), done: gone }, join)
+        (Self { task: join.abort_handle(), done }, join)
     }
 
     /// Ends the source and waits until its sockets are closed.
     pub(super) async fn end(self) {
         self.task.abort();
-        // An error means that the task's end of the channel is gone: what is waited for.
+        // An error means that the task has dropped its end of the channel, which is what this waits for.
         let _ = self.done.await;
     }
 }

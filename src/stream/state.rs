@@ -18,7 +18,7 @@ use crate::source::Reason;
 /// The state of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// Nobody watches an on-demand stream; its source is stopped.
+    /// An on-demand stream without viewers; its source is stopped.
     Idle,
     /// The source runs and has not given a frame yet.
     Connecting,
@@ -31,7 +31,7 @@ pub enum State {
         /// Time at which the source is tried again; none while a publisher is waited for.
         next_try: Option<Instant>,
     },
-    /// Stopped until somebody resumes it, whoever watches.
+    /// Stopped until it is resumed, regardless of viewers.
     Paused,
     /// Never runs again.
     Stopped,
@@ -64,7 +64,7 @@ impl State {
 /// An event of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// Somebody watches, or the stream always runs.
+    /// The stream has viewers, or always runs.
     Wanted,
     /// The last viewer left and the linger is over.
     Unwanted,
@@ -74,7 +74,7 @@ pub enum Event {
     Ended(SourceEnd),
     /// The delay before the next try is over.
     RetryDue,
-    /// Somebody pauses the stream.
+    /// The stream is paused.
     Pause,
     /// The pause is over.
     Resume,
@@ -89,7 +89,7 @@ pub enum Action {
     Nothing,
     /// Start the source.
     Start,
-    /// End the source and forget its last frame.
+    /// End the source and clear its last frame.
     StopSource,
     /// Start the source after a delay.
     RetryIn(Duration),
@@ -100,9 +100,9 @@ pub enum Action {
 pub struct Inputs<'a> {
     /// The moment of the event.
     pub now: Instant,
-    /// The sources, which know how long to wait.
+    /// The sources, which determine the delays.
     pub sources: &'a mut SourcePriority,
-    /// Event that is waited for by a source that waits for somebody to push.
+    /// Reason for which a source waits that only receives pushed pictures.
     pub passive: Option<&'static str>,
 }
 
@@ -129,7 +129,7 @@ pub fn next(state: &State, event: Event, with: Inputs<'_>) -> (State, Action) {
         (current, Event::Ended(ending)) if current.runs_source() => {
             let delay = with.sources.on_ended(&ending, with.now);
             if delay.is_zero() {
-                // Another source: whoever waits for a picture goes on waiting.
+                // Another source is started at once; viewers wait for its first picture.
                 return (started(with.passive), Action::Start);
             }
             let reason = with.sources.reason(&ending);

@@ -65,13 +65,13 @@ impl ViewerLimit {
         max_viewers_per_stream: usize,
     ) -> Result<ViewerPermit, AtCapacity> {
         bus.stats().viewer_joined(max_viewers_per_stream).map_err(|viewers| {
-            let of_what = format!("stream {stream}");
-            AtCapacity { viewers, scope: of_what, limit: PER_STREAM }
+            let scope = format!("stream {stream}");
+            AtCapacity { viewers, scope, limit: PER_STREAM }
         })?;
         if let Err(viewers) = self.viewers.try_increment(self.max_viewers.load(Ordering::Relaxed)) {
             bus.stats().viewer_left();
-            let of_what = "this relay".to_owned();
-            return Err(AtCapacity { viewers, scope: of_what, limit: "limits.max_viewers" });
+            let scope = "this relay".to_owned();
+            return Err(AtCapacity { viewers, scope, limit: "limits.max_viewers" });
         }
         Ok(ViewerPermit { bus: bus.clone(), limit: self.clone() })
     }

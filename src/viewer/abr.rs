@@ -1,10 +1,10 @@
-//! Adaptive bitrate (ABR): decides when a viewer is moved to smaller pictures, and back. Pure: time is given,
-//! and what was seen.
+//! Adaptive bitrate (ABR): decides when a viewer is moved to smaller pictures, and back. Pure: times and
+//! counters are arguments.
 //!
-//! A viewer is looked at for [`WINDOW`] at a time: how many frames were there for it, and how many of them
-//! its link took. Less than half: it goes down, as many steps as what came through suggests. Nearly all, for
-//! long enough: it goes up one step, on trial: whoever is not well there goes back, and waits twice as long
-//! before the next trial. In between it stays where it is.
+//! A viewer is measured in windows of [`WINDOW`]: how many frames were offered to it, and how many of them
+//! its link took. If it took less than half, the viewer moves down, by as many steps as the share suggests.
+//! If it took nearly all for long enough, the viewer moves up one step, on trial: if the link does not carry
+//! that step, the viewer moves back, and the time before the next trial doubles. In between it stays.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ const GOOD_SHARE: f64 = 0.9;
 /// Time for which a link must carry the stream before more is tried.
 const FIRST_HOLD_TIME: Duration = Duration::from_secs(10);
 
-/// Longest such time, however often it was tried in vain: links get better.
+/// Longest such time, however many trials failed: links get better.
 const MAX_HOLD_TIME: Duration = Duration::from_secs(320);
 
 /// Time after which a move up counts as a success.
@@ -56,9 +56,9 @@ pub struct FrameCounts {
 #[derive(Debug, Clone, PartialEq)]
 pub struct AbrController {
     step: usize,
-    /// Beginning of the window, once `tally` is known.
+    /// Beginning of the window, once `counts` is set.
     begins: Instant,
-    tally: Option<FrameCounts>,
+    counts: Option<FrameCounts>,
     good_since: Option<Instant>,
     /// Time of the last move up, while it is on trial.
     raised_at: Option<Instant>,
@@ -71,7 +71,7 @@ impl AbrController {
         Self {
             step: 0,
             begins: now + SETTLE,
-            tally: None,
+            counts: None,
             good_since: None,
             raised_at: None,
             hold_time: FIRST_HOLD_TIME,
@@ -83,21 +83,21 @@ impl AbrController {
         self.step
     }
 
-    /// Evaluates the counters, about once a second. The step to go to, if another.
-    pub fn update(&mut self, now: Instant, tally: FrameCounts) -> Option<usize> {
+    /// Evaluates the counters, about once a second. Returns the step to move to, if it is another.
+    pub fn update(&mut self, now: Instant, counts: FrameCounts) -> Option<usize> {
         if now < self.begins {
             return None;
         }
-        let Some(before) = self.tally else {
-            (self.begins, self.tally) = (now, Some(tally));
+        let Some(before) = self.counts else {
+            (self.begins, self.counts) = (now, Some(counts));
             return None;
         };
-        let offered = tally.offered.saturating_sub(before.offered);
-        let taken = tally.taken.saturating_sub(before.taken);
+        let offered = counts.offered.saturating_sub(before.offered);
+        let taken = counts.taken.saturating_sub(before.taken);
         if now.duration_since(self.begins) < WINDOW || offered < MIN_OFFERED {
             return None;
         }
-        (self.begins, self.tally) = (now, Some(tally));
+        (self.begins, self.counts) = (now, Some(counts));
         self.decide(now, offered, taken)
     }
 
@@ -118,11 +118,11 @@ impl AbrController {
             (self.raised_at, self.hold_time) = (None, FIRST_HOLD_TIME);
         }
         let since = *self.good_since.get_or_insert(now);
-        let patient = now.duration_since(since) >= self.hold_time;
-        if patient && self.step > 0 { Some(self.step - 1) } else { None }
+        let is_held = now.duration_since(since) >= self.hold_time;
+        if is_held && self.step > 0 { Some(self.step - 1) } else { None }
     }
 
-    /// Takes note of a move to the step that [`AbrController::update`] returned.
+    /// Records a move to the step that [`AbrController::update`] returned.
     pub fn moved(&mut self, now: Instant, step: usize) {
         if step > self.step {
             if self.raised_at.take().is_some() {
@@ -135,10 +135,10 @@ impl AbrController {
         self.stay(now);
     }
 
-    /// Takes note that the move was not possible, because there was no room; measures again.
+    /// Records that the move was not possible, because there was no room; measures again.
     pub fn stay(&mut self, now: Instant) {
         self.good_since = None;
-        self.tally = None;
+        self.counts = None;
         self.begins = now + SETTLE;
     }
 }
@@ -159,17 +159,17 @@ mod tests {
     /// A stream of 20 frames a second over a link that carries so much of the stream as it is, for so many
     /// seconds; where the viewer was each second.
     fn ride(controller: &mut AbrController, now: &mut Instant, carries: f64, seconds: u64) -> Vec<usize> {
-        let (mut tally, mut taken) = (FrameCounts::default(), 0.0);
+        let (mut counts, mut taken) = (FrameCounts::default(), 0.0);
         controller.stay(*now);
         (0..seconds)
             .map(|_| {
                 *now += SECOND;
-                tally.offered += 20;
+                counts.offered += 20;
                 taken += 20.0 * (carries / COSTS[controller.step()]).min(1.0);
-                tally.taken = taken as u64;
-                if let Some(step) = controller.update(*now, tally) {
+                counts.taken = taken as u64;
+                if let Some(step) = controller.update(*now, counts) {
                     controller.moved(*now, step);
-                    (tally, taken) = (FrameCounts::default(), 0.0);
+                    (counts, taken) = (FrameCounts::default(), 0.0);
                 }
                 controller.step()
             })
@@ -238,8 +238,8 @@ mod tests {
         let start = Instant::now();
         let mut controller = AbrController::new(start);
         for second in 0..600 {
-            let tally = FrameCounts { offered: 3, taken: 0 };
-            assert_eq!(controller.update(start + SECOND * second, tally), None);
+            let counts = FrameCounts { offered: 3, taken: 0 };
+            assert_eq!(controller.update(start + SECOND * second, counts), None);
         }
     }
 
@@ -249,8 +249,8 @@ mod tests {
         let mut controller = AbrController::new(start);
         let went = (1..60).find_map(|second: u32| {
             // A frame each second, of which none comes through.
-            let tally = FrameCounts { offered: second.into(), taken: 0 };
-            controller.update(start + SECOND * second, tally).map(|step| (second, step))
+            let counts = FrameCounts { offered: second.into(), taken: 0 };
+            controller.update(start + SECOND * second, counts).map(|step| (second, step))
         });
         assert_eq!(went, Some((9, 5)));
     }

@@ -10,11 +10,11 @@ use crate::{
     stream::{StreamHandle, ViewerGuard},
 };
 
-/// The cursor of a viewer. Each frame is to be sent whole before the next is asked for.
+/// The cursor of a viewer. Each frame must be sent whole before the next is requested.
 #[derive(Debug)]
 pub struct FrameCursor {
     guard: ViewerGuard,
-    /// Number and beat of the last frame.
+    /// Number and repeat of the last frame.
     seen: Option<(u64, u64)>,
     /// Time at which the last frame arrived from the source.
     arrived: Option<Instant>,
@@ -45,7 +45,7 @@ impl FrameCursor {
     /// only.
     pub fn switch_to(&mut self, rendition: Option<&StreamHandle>) {
         self.guard.switch_to(rendition);
-        // The other bus has numbers of its own.
+        // The other bus numbers its frames separately.
         (self.seen, self.repeat_first) = (None, false);
         self.not_before = self.arrived;
     }

@@ -1,9 +1,9 @@
 //! The viewer's side of a stream: which frame is sent next. Contains no sockets and no waiting.
 //!
-//! A [`FrameCursor`] takes the newest frame each time it is asked, so a slow one skips and never sees the
-//! past. It repeats its first frame at once (Chromium draws a part only when the next has come) and follows
-//! the bus's beats. It can look at a rendition of its stream instead: what it sees there is never older than
-//! what it saw before.
+//! A [`FrameCursor`] returns the newest frame at each call, so a slow viewer skips frames and never gets an
+//! old one. It repeats its first frame at once (Chromium draws a part only when the next has come) and
+//! follows the repeats of the bus. It can switch to a rendition of its stream: frames from there are never
+//! older than the last one from before.
 
 mod counters;
 mod abr;

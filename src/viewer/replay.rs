@@ -8,8 +8,8 @@ use std::{
 
 use crate::bus::{Current, PublishedFrame, ReplayFrame};
 
-/// Plays pictures at the pace at which they came, or at a multiple of it. Each comes, also to a viewer who is
-/// late: the past is looked at for what is in it.
+/// Plays pictures at the rate at which they came, or at a multiple of it. No picture is skipped, even if the
+/// viewer is slow.
 #[derive(Debug)]
 pub struct ReplayCursor {
     frames: vec::IntoIter<Arc<ReplayFrame>>,
@@ -68,7 +68,7 @@ mod tests {
             let mut replay = ReplayCursor::new(pictures.clone(), speed);
             let start = Instant::now();
             for (n, came_at) in came.iter().enumerate() {
-                // However late it is asked, the pace is that of the first.
+                // The due times depend on the first call only, however late the later ones are.
                 let due = replay.due(start + Duration::from_secs(n as u64)).unwrap();
                 let wanted = came_at.duration_since(came[0]).div_f64(speed);
                 let off = due.duration_since(start).abs_diff(wanted);

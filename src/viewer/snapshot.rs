@@ -81,7 +81,7 @@ fn picture_above(current: Current, seq: u64, state: &State) -> Option<Arc<Publis
 
 fn offline_reason(state: &State) -> Option<String> {
     match state {
-        // The answer is for everybody who may request pictures.
+        // The answer is for all clients that may request pictures.
         State::Waiting { reason, .. } => Some(reason.public().to_owned()),
         State::Paused => Some("it is paused".to_owned()),
         State::Stopped => Some("it was stopped".to_owned()),

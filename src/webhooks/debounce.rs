@@ -1,4 +1,4 @@
-//! Decides which events of streams are reported. Pure: states and times come in, events go out.
+//! Decides which events of streams are reported. Pure: states and times are arguments, events are returned.
 //!
 //! A stream is *lost* when its source has been away for `after`; a camera that closes after each picture
 //! never is. It is *back* with its first picture after that, and only then: each `lost` has one `back` at
@@ -58,11 +58,11 @@ struct OfflineSince {
 
 #[derive(Debug, Default)]
 enum ViewerState {
-    /// Nobody watches; it was reported, or nobody ever did.
+    /// The stream has no viewers; that was reported, or it never had any.
     #[default]
-    Nobody,
-    Somebody,
-    /// Nobody has watched since this time.
+    Absent,
+    Present,
+    /// The last viewer left at this time.
     LeftAt(Instant),
 }
 
@@ -123,8 +123,8 @@ impl Debouncer {
         let followed = self.streams.entry(name.clone()).or_default();
         let came = std::mem::replace(&mut followed.joined, joined) != joined;
         match (viewers, &followed.viewers) {
-            (1.., _) => followed.viewers = ViewerState::Somebody,
-            (0, ViewerState::Somebody) => followed.viewers = ViewerState::LeftAt(now),
+            (1.., _) => followed.viewers = ViewerState::Present,
+            (0, ViewerState::Present) => followed.viewers = ViewerState::LeftAt(now),
             (0, _) if came => followed.viewers = ViewerState::LeftAt(now),
             (0, _) => {}
         }
@@ -151,7 +151,7 @@ impl Debouncer {
             if let ViewerState::LeftAt(since) = followed.viewers
                 && lasted(since)
             {
-                followed.viewers = ViewerState::Nobody;
+                followed.viewers = ViewerState::Absent;
                 due.push((name.clone(), StreamEvent::NoViewers { since }));
             }
         }

@@ -39,7 +39,7 @@ enum Failure {
     /// The receiver will not accept it.
     #[error("it answered {0}")]
     Refused(StatusCode),
-    /// A redirect leads to a server that nobody has checked.
+    /// A redirect leads to a server that was not checked.
     #[error("it answered {0}, a redirect, which is not followed: give the URL it leads to")]
     Redirected(StatusCode),
 }

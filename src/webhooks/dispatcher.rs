@@ -66,7 +66,7 @@ impl Dispatcher {
         Self { registry, events, queues, stopping, hooks: Vec::new(), run: fastrand::u64(..), created: 0 }
     }
 
-    /// Reports events until it is told to stop.
+    /// Reports events until it is stopped.
     pub(super) async fn run(mut self, mut configs: watch::Receiver<Vec<WebhookConfig>>) {
         let mut changes = self.events.changes();
         // Earlier events are part of the current states.
@@ -213,7 +213,7 @@ impl Dispatcher {
         }
     }
 
-    /// Queues an event for a hook, if its configuration asks for it.
+    /// Queues an event for a hook, if its configuration selects it.
     fn enqueue(&mut self, position: usize, stream: &StreamName, stream_event: StreamEvent) {
         let hook = &mut self.hooks[position];
         let (kind, since, message) = match stream_event {

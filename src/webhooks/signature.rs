@@ -1,6 +1,6 @@
 //! Signs requests, so that a receiver can check that a request is from framecast and not an old one.
 //!
-//! `t=1795372017,v1=…`: HMAC-SHA256, in hexadecimal, of the time, a point and the body.
+//! `t=1795372017,v1=…`: HMAC-SHA256, in hexadecimal, of the time, a dot and the body.
 
 use ring::hmac;
 

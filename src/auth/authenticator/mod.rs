@@ -1,8 +1,8 @@
 //! Checks credentials, and slows down guessing.
 //!
-//! Tokens of the configuration are too long to be guessed, and are always looked at, so that nobody can lock
-//! their holders out. Passwords, streams' own tokens and the token of the start may be short: [`GuessLimits`]
-//! limits them.
+//! Tokens of the configuration are too long to be guessed, and are always checked, so that their holders
+//! cannot be locked out. Passwords, streams' own tokens and the token of the start may be short:
+//! [`GuessLimits`] limits them.
 
 use std::{
     net::IpAddr,
@@ -106,9 +106,9 @@ impl Authenticator {
         }
     }
 
-    /// Applies a new configuration from the next request on. The token of the start stays; sessions end whose
-    /// credentials are gone, and so does what is held open with a [`ActiveGrant`](super::ActiveGrant) that
-    /// nothing else allows.
+    /// Applies a new configuration from the next request on. The token of the start stays. Sessions end whose
+    /// credentials are gone, and so do connections held open with an [`ActiveGrant`](super::ActiveGrant) that
+    /// no other credential allows.
     pub fn replace(&self, config: &AuthConfig) {
         self.changes.apply(|| {
             self.rules.replace(config);
@@ -117,8 +117,8 @@ impl Authenticator {
         });
     }
 
-    /// Returns the present rights of `principal`: everybody's, and those of the credentials that are still
-    /// valid.
+    /// Returns the current rights of `principal`: those without credentials, and those of its credentials
+    /// that are still valid.
     pub fn refresh(&self, principal: &Principal) -> Principal {
         let now = self.clock.now();
         let again = |identity: &_| self.rules.refresh(identity).filter(|identity| !identity.is_expired(now));
@@ -143,13 +143,12 @@ impl Authenticator {
     /// Adds the identities that `shown` proves to `principal`, until `is_enough`. `own` is the token of the
     /// stream that is to be pushed to.
     ///
-    /// A good credential takes nothing from another beside it: what can be guessed is looked at whether or
-    /// not a session, a link or a token is good already, unless that is enough. And whoever has one good
-    /// credential guesses others no faster: what is wrong beside it is counted.
+    /// A valid credential does not affect the others of the request: those that can be guessed are checked
+    /// even if a session, a link or a token is valid already, unless that is enough. And a valid credential
+    /// does not make guessing others faster: wrong ones are counted all the same.
     ///
     /// # Errors
-    /// [`AuthError`] when something that is shown must not be looked at now. What else is good was added all
-    /// the same.
+    /// [`AuthError`] if a credential must not be checked now. The other valid ones were added all the same.
     pub async fn identify(
         &self,
         principal: &mut Principal,
@@ -246,8 +245,8 @@ impl Authenticator {
         is_one
     }
 
-    /// Returns the user with this password. One that is known again is subject to the same limits: whoever
-    /// guesses must not learn at speed which one that is.
+    /// Returns the user with this password. A remembered login is subject to the same limits: it must not be
+    /// possible to guess quickly which password that is.
     async fn check_password(
         &self,
         name: &str,
@@ -311,8 +310,8 @@ impl Authenticator {
     }
 
     /// Returns the relation of the session of `cookie` to the credential that
-    /// [`Authenticator::begin_session`] would begin another from. A cookie stands for its session whoever
-    /// sent the browser here, so it need not be among what `principal` shows.
+    /// [`Authenticator::begin_session`] would begin another from. The cookie is valid even if
+    /// another site caused the request, so it need not be among the credentials of `principal`.
     pub fn session_relation(&self, cookie: Option<&str>, principal: &Principal) -> SessionRelation {
         let (session, shown) = (cookie.and_then(|cookie| self.session(cookie)), principal.request_identity());
         match (session, shown) {

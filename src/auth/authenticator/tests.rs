@@ -102,7 +102,7 @@ async fn wrong_credentials_of_others_do_not_count_where_a_name_logged_in() {
     assert_eq!(role_from(&auth, &alice("right"), HOME).await, Ok(Some(Role::Push)));
     while role_from(&auth, &showing("guess"), HOME).await.is_ok() {}
     assert_eq!(role_from(&auth, &alice("right"), HOME).await, Ok(Some(Role::Push)));
-    // A password that was right a moment ago is no more than any other to whoever guesses.
+    // A password that was right a moment ago is limited like any other.
     while role_from(&auth, &alice("wrong"), ELSEWHERE).await.is_ok() {}
     let refused = role_from(&auth, &alice("right"), ELSEWHERE).await;
     assert!(matches!(refused, Err(AuthError::RateLimited(_))), "{refused:?}");
@@ -199,11 +199,11 @@ async fn a_flood_of_checks_from_unknown_networks_leaves_room_for_known_ones() {
 async fn a_credential_that_is_taken_back_while_it_is_looked_at_is_good_for_nothing() {
     let auth = Authenticator::new(&with_password("right"));
     let shown = alice("right");
-    let turn = auth.passwords.hold_slot();
+    let permit = auth.passwords.hold_slot();
     let mut checking = Box::pin(role_from(&auth, &shown, HOME));
     assert!(futures_util::poll!(checking.as_mut()).is_pending(), "it waits for its check");
     auth.replace(&with_password("another"));
-    drop(turn);
+    drop(permit);
     assert_eq!(checking.await, Ok(None));
 
     let mut principal = auth.anonymous();

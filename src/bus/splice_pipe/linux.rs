@@ -1,11 +1,11 @@
-//! Pages of a pipe, handed to sockets with `tee` and `splice`.
+//! Sends the pages of a pipe to sockets with `tee` and `splice`.
 //!
 //! `write` copies a frame into the kernel once for each viewer. Here it is copied into a pipe, once; for each
 //! viewer `tee` makes another pipe refer to the same pages, and `splice` moves these references into the
 //! viewer's socket. `sendfile` from a file in memory does the same with more work: for each viewer it looks
 //! up each page in the file's index.
 //!
-//! Pages that may still be on their way are never written again: a pipe takes fresh ones for what is written
+//! Pages that may not have been sent yet are never overwritten: a pipe allocates new ones for what is written
 //! into it.
 
 use std::{
@@ -26,16 +26,16 @@ use crate::{bus::current::PublishedFrame, media::multipart::writer::Framing};
 /// (`fs.pipe-max-size`).
 const MAX_PART_BYTES: usize = 1024 * 1024;
 
-/// File that takes the bytes that no socket took.
+/// File to which the bytes that no socket accepted are discarded.
 const DEV_NULL: &str = "/dev/null";
 
-/// The pages of one part at a time.
+/// Holds the part of one frame at a time in a pipe.
 #[derive(Debug)]
 pub struct SplicePipe {
     /// The frame to put into the pipe at the first request for it.
     offered: Option<Arc<PublishedFrame>>,
-    /// The frame that was asked for last, and the framing it is held in; none if it could not be held.
-    asked: Option<(u64, Option<Framing>)>,
+    /// The frame that was requested last, and the framing it is held in; none if it could not be held.
+    requested: Option<(u64, Option<Framing>)>,
     filled: Pipe,
     sending: Pipe,
     dev_null: File,
@@ -49,19 +49,12 @@ impl SplicePipe {
     /// # Errors
     /// The system's: no pipes, or no file descriptor left.
     pub fn new() -> io::Result<Self> {
-        let nowhere = File::options().write(true).open(DEV_NULL)?;
-        let (held, handed) = (Pipe::new()?, Pipe::new()?);
-        Ok(Self {
-            offered: None,
-            asked: None,
-            filled: held,
-            sending: handed,
-            dev_null: nowhere,
-            is_broken: false,
-        })
+        let dev_null = File::options().write(true).open(DEV_NULL)?;
+        let (filled, sending) = (Pipe::new()?, Pipe::new()?);
+        Ok(Self { offered: None, requested: None, filled, sending, dev_null, is_broken: false })
     }
 
-    /// Offers a frame, which is put into the pipe when it is first asked for.
+    /// Offers a frame, which is put into the pipe at the first request for it.
     pub fn offer(&mut self, published: &Arc<PublishedFrame>) {
         self.offered = Some(published.clone());
     }
@@ -70,14 +63,14 @@ impl SplicePipe {
     /// which. Others, and parts that are too large, have to be written.
     pub fn holds(&mut self, seq: u64, framing: Framing) -> bool {
         let Some(offered) = self.offered.as_ref().filter(|offered| offered.seq == seq) else { return false };
-        if self.asked.is_none_or(|(asked, _)| asked != seq) {
+        if self.requested.is_none_or(|(requested, _)| requested != seq) {
             let pieces = offered.part.pieces(framing);
             let fits = offered.part.len(framing) <= MAX_PART_BYTES;
             let held = fits && self.fill(&pieces.each_ref().map(|piece| IoSlice::new(piece))).is_ok();
-            self.asked = Some((seq, held.then_some(framing)));
+            self.requested = Some((seq, held.then_some(framing)));
             self.is_broken |= fits && !held;
         }
-        self.asked == Some((seq, Some(framing)))
+        self.requested == Some((seq, Some(framing)))
     }
 
     fn fill(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<()> {
@@ -94,7 +87,7 @@ impl SplicePipe {
     /// # Errors
     /// The socket's; `WouldBlock` when it takes none now.
     pub fn send_to<S: AsFd>(&mut self, socket: &S) -> io::Result<usize> {
-        // What the viewer before did not take.
+        // What the previous viewer's socket did not accept.
         self.sending.drain(&self.dev_null)?;
         self.sending.bytes =
             tee(&self.filled.read_end, &self.sending.write_end, self.filled.bytes, SpliceFlags::NONBLOCK)?;
@@ -102,7 +95,7 @@ impl SplicePipe {
         while self.sending.bytes > 0 {
             match self.sending.move_to(socket) {
                 Ok(moved) => sent += moved,
-                // The next try says so again.
+                // The next call returns the error again.
                 Err(_) if sent > 0 => break,
                 Err(error) => return Err(error),
             }
@@ -115,7 +108,7 @@ impl SplicePipe {
     /// # Errors
     /// The system's; the pipes are of no use any more then.
     pub fn clear(&mut self) -> io::Result<()> {
-        (self.offered, self.asked) = (None, None);
+        (self.offered, self.requested) = (None, None);
         if self.is_broken {
             return Err(io::ErrorKind::Other.into());
         }
@@ -136,8 +129,8 @@ struct Pipe {
 
 impl Pipe {
     fn new() -> io::Result<Self> {
-        let (out, into) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        Ok(Self { read_end: out, write_end: into, bytes: 0, capacity: 0 })
+        let (read_end, write_end) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        Ok(Self { read_end, write_end, bytes: 0, capacity: 0 })
     }
 
     fn reserve(&mut self, bytes: usize) -> io::Result<()> {
@@ -147,9 +140,9 @@ impl Pipe {
         Ok(())
     }
 
-    fn drain(&mut self, nowhere: &File) -> io::Result<()> {
+    fn drain(&mut self, dev_null: &File) -> io::Result<()> {
         while self.bytes > 0 {
-            self.move_to(nowhere)?;
+            self.move_to(dev_null)?;
         }
         Ok(())
     }

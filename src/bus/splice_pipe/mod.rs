@@ -1,5 +1,5 @@
-//! Pages of the kernel with a frame's part, which any number of sockets are handed without a copy; absent on
-//! systems that have no way to do so.
+//! Sends the part of a frame to any number of sockets from the same pages of the kernel, without a copy for
+//! each socket. Not available on systems without `splice`.
 
 #[cfg(not(target_os = "linux"))]
 mod unsupported;
@@ -9,4 +9,4 @@ mod linux;
 #[cfg(target_os = "linux")]
 pub use linux::SplicePipe;
 #[cfg(not(target_os = "linux"))]
-pub use unsupported::Pages;
+pub use unsupported::SplicePipe;

@@ -1,4 +1,4 @@
-//! A stand-in for systems without `splice`: every part is written.
+//! Replacement for systems without `splice`: every part is written.
 
 use std::{io, sync::Arc};
 
@@ -8,7 +8,7 @@ use crate::{bus::current::PublishedFrame, media::multipart::writer::Framing};
 #[derive(Debug)]
 pub enum SplicePipe {}
 
-impl Pages {
+impl SplicePipe {
     /// Returns an error.
     ///
     /// # Errors

@@ -68,30 +68,30 @@ mod tests {
     #[test]
     fn each_step_has_its_rate_and_the_one_that_goes_on_none() {
         let begun = Instant::now();
-        let mut pace = FpsHistory::new(begun);
-        assert!(pace.fps(begun).is_empty());
+        let mut history = FpsHistory::new(begun);
+        assert!(history.fps(begun).is_empty());
         for n in 0..20 {
-            pace.count(at(begun, f64::from(n) * 0.1));
+            history.count(at(begun, f64::from(n) * 0.1));
         }
-        pace.count(at(begun, 2.5));
-        assert_eq!(pace.fps(at(begun, 3.9)), [10.0]);
-        assert_eq!(pace.fps(at(begun, 4.0)), [10.0, 0.5]);
-        assert_eq!(pace.fps(at(begun, 9.9)), [10.0, 0.5, 0.0, 0.0]);
-        pace.count(at(begun, 1.0));
-        assert_eq!(pace.fps(at(begun, 10.0)), [10.0, 0.5, 0.0, 0.0, 0.5], "time does not go back");
+        history.count(at(begun, 2.5));
+        assert_eq!(history.fps(at(begun, 3.9)), [10.0]);
+        assert_eq!(history.fps(at(begun, 4.0)), [10.0, 0.5]);
+        assert_eq!(history.fps(at(begun, 9.9)), [10.0, 0.5, 0.0, 0.0]);
+        history.count(at(begun, 1.0));
+        assert_eq!(history.fps(at(begun, 10.0)), [10.0, 0.5, 0.0, 0.0, 0.5], "time does not go back");
     }
 
     #[test]
     fn the_oldest_steps_go_and_silence_is_silence() {
         let begun = Instant::now();
-        let mut pace = FpsHistory::new(begun);
+        let mut history = FpsHistory::new(begun);
         for n in 0..1000 {
-            pace.count(at(begun, f64::from(n)));
+            history.count(at(begun, f64::from(n)));
         }
-        let rates = pace.fps(at(begun, 1000.0));
+        let rates = history.fps(at(begun, 1000.0));
         assert_eq!((rates.len(), rates.iter().all(|rate| *rate == 1.0)), (STEPS - 1, true), "{rates:?}");
         for silence in [1290.0, 1310.0, 100_000.0] {
-            let rates = pace.fps(at(begun, silence));
+            let rates = history.fps(at(begun, silence));
             assert_eq!(rates.len(), STEPS - 1);
             let expected = if silence < 1299.0 { 149 - (290 / 2) } else { 0 };
             assert_eq!(rates.iter().filter(|rate| **rate > 0.0).count(), expected, "{silence}: {rates:?}");

@@ -15,7 +15,7 @@ pub enum PushRejection {
     Unreadable,
     /// It broke off, came too slowly, or is not as a form or as points must be.
     Broken,
-    /// The CPU workers were busy, the relay was stopping, or somebody guessed tokens.
+    /// The CPU workers were busy, the relay was stopping, or too many wrong tokens were sent.
     Busy,
 }
 

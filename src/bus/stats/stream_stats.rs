@@ -80,7 +80,7 @@ impl Default for StreamStats {
 }
 
 impl StreamStats {
-    /// Counts a frame of `bytes` that came from the source and was shown, processed in this `processing`.
+    /// Counts a frame of `bytes` that came from the source and was shown, and the `processing` that it had.
     pub fn count_frame_in(&self, bytes: usize, at: Instant, processing: Processing) {
         self.frames_in.fetch_add(1, Relaxed);
         self.processed[processing as usize].fetch_add(1, Relaxed);
@@ -88,8 +88,8 @@ impl StreamStats {
         self.arrivals().count(at);
     }
 
-    /// Returns the frames per second of each [`PACE_STEP`](crate::bus::PACE_STEP) of the last minutes, oldest
-    /// first.
+    /// Returns the frames per second of each [`FPS_HISTORY_STEP`](crate::bus::FPS_HISTORY_STEP) of the last
+    /// minutes, oldest first.
     pub fn fps_history(&self, now: Instant) -> Vec<f64> {
         self.arrivals().rates(now)
     }

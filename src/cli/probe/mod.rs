@@ -47,10 +47,10 @@ pub(super) fn run(arguments: ProbeArguments) -> anyhow::Result<ExitCode> {
         let response = client.get(&[]).await?;
         print(report::head(&upstream.url, &response, started.elapsed()));
         let host = response.host().to_owned();
-        let patience =
+        let probe_limits =
             ProbeLimits { frames: arguments.frames, within: Duration::from_secs(arguments.seconds) };
         let waiting = ProgressNote::show();
-        let seen = probe::observe(response, patience, &limits).await;
+        let seen = probe::observe(response, probe_limits, &limits).await;
         drop(waiting);
         let seen = seen?;
         print(report::seen(&seen));

@@ -26,7 +26,7 @@ impl Actor for StreamActor {
         ctx.add_stream(changes);
         let before = self.status.borrow().state.clone();
         if before == State::Paused {
-            // Of an actor whose stream this one goes on with.
+            // The actor that this one replaces was paused.
             self.handle_event(Event::Pause, ctx);
             return self.show_paused(ctx);
         }
@@ -44,10 +44,10 @@ impl StreamHandler<usize> for StreamActor {
         self.demand_changed(wanted, ctx);
     }
 
-    /// Handles the end of all handles: nobody can watch any more.
+    /// Handles the end of all handles: no viewer can join any more.
     fn finished(&mut self, ctx: &mut Context<Self>) {
         self.handle_event(Event::Stop, ctx);
-        // What beats and fans out ends with it.
+        // The tasks that repeat and fan out frames end with it.
         self.bus().close();
         ctx.stop();
     }
@@ -78,7 +78,7 @@ impl Handler<Replace> for StreamActor {
     type Result = ResponseActFuture<Self, ()>;
 
     fn handle(&mut self, _: Replace, ctx: &mut Context<Self>) -> Self::Result {
-        // Whoever looks at the status goes on with the next actor's.
+        // Readers of the status get that of the next actor from now on.
         let now = self.status.borrow().clone();
         self.status = watch::Sender::new(now);
         self.sources_report = watch::Sender::new(None);

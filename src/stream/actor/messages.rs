@@ -14,7 +14,7 @@ pub(in crate::stream) struct Stop;
 #[rtype(result = "()")]
 pub(in crate::stream) struct Replace;
 
-/// Ends the source and starts it anew; answered when the old one is gone.
+/// Ends the source and starts it again; answered when the old one is gone.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(in crate::stream) struct Restart;

@@ -1,6 +1,6 @@
 //! The actor of a stream: owns the stream's state and timers, and does what [`state::next`] returns.
 //!
-//! Which of several sources runs is up to [`Failover`]; what viewers see while no frames come, to [`away`].
+//! [`Failover`] decides which of several sources runs, and [`offline`] what viewers see while no frames come.
 
 mod offline;
 mod handlers;
@@ -72,7 +72,7 @@ pub(super) struct StreamActor {
 struct Timers {
     /// Runs until the source is started again.
     retry: Option<SpawnHandle>,
-    /// Runs until the source is stopped, which nobody wants.
+    /// Runs until the source is stopped because the stream has no demand.
     linger: Option<SpawnHandle>,
     /// Runs until the next source is tried.
     next_trial: Option<SpawnHandle>,
@@ -93,7 +93,7 @@ impl StreamActor {
         pool: Arc<CpuPool>,
         ingest: Ingest,
         demand: watch::Receiver<usize>,
-        (status, standing, source): (
+        (status, sources_report, source): (
             watch::Sender<StreamStatus>,
             watch::Sender<Option<Arc<SourcesReport>>>,
             SourceId,
@@ -108,7 +108,7 @@ impl StreamActor {
             ingest,
             demand,
             status,
-            sources_report: standing,
+            sources_report,
             source,
             context,
             state: State::Idle,
@@ -172,7 +172,7 @@ impl StreamActor {
             State::Connecting | State::Waiting { .. } => self.enter_offline(ctx),
             State::Live => {
                 let was_away = self.leave_offline(ctx);
-                // A camera that closes after each picture goes and comes twice a second; that is no news.
+                // A camera that closes after each picture reconnects twice a second; that is not logged.
                 if was_away || !self.logged_live {
                     info!(stream = %self.config.name, source = self.source_id(), "live");
                 }
@@ -195,8 +195,8 @@ impl StreamActor {
         match &self.offline {
             None => {
                 let timer = ctx.run_later(OFFLINE_AFTER, |this, ctx| {
-                    let Some(away) = &mut this.offline else { return };
-                    away.is_due = true;
+                    let Some(offline) = &mut this.offline else { return };
+                    offline.is_due = true;
                     if !this.is_push() {
                         warn!(
                             stream = %this.config.name,
@@ -209,7 +209,7 @@ impl StreamActor {
                 });
                 self.offline = Some(Offline::begin(self.bus().newest(), timer));
             }
-            Some(away) if away.is_due => self.show_offline_image(ctx),
+            Some(offline) if offline.is_due => self.show_offline_image(ctx),
             Some(_) => {}
         }
     }
@@ -217,9 +217,9 @@ impl StreamActor {
     /// Returns whether the source had been away for long enough to be logged.
     fn leave_offline(&mut self, ctx: &mut Context<Self>) -> bool {
         self.reason = CONNECTING.into();
-        let Some(mut away) = self.offline.take() else { return false };
-        cancel(&mut away.timer, ctx);
-        away.is_due
+        let Some(mut offline) = self.offline.take() else { return false };
+        cancel(&mut offline.timer, ctx);
+        offline.is_due
     }
 
     /// Shows that the stream is paused for as long as it is.
@@ -233,8 +233,9 @@ impl StreamActor {
 
     /// Draws why there is no picture, in the pool, and shows it unless a frame came meanwhile.
     fn show_offline_image(&mut self, ctx: &mut Context<Self>) {
-        let Some(away) = &self.offline else { return };
-        let Some(card) = away.card(&self.config, &self.reason, self.limits.max_frame_pixels) else { return };
+        let Some(offline) = &self.offline else { return };
+        let max_pixels = self.limits.max_frame_pixels;
+        let Some(card) = offline.card(&self.config, &self.reason, max_pixels) else { return };
         let seen = self.bus().newest().map_or(0, |newest| newest.seq);
         let queue = self.pool.queue(&self.config.name);
         let memory = self.pool.memory().clone();
@@ -244,7 +245,7 @@ impl StreamActor {
             // Stopped, or back, while it was drawn: the card would be the first that the next viewer sees.
             Ok(_) if this.offline.is_none() => {}
             Ok(frame) => this.bus().publish_if_newest_is(seen, frame.into_offline_image()),
-            // The workers are busy with pictures that somebody sees; the next state change draws again.
+            // The workers are busy with pictures for viewers; the next state change draws again.
             Err(busy) => debug!(stream = %this.config.name, "placeholder not drawn: {busy}"),
         }));
     }
@@ -298,7 +299,7 @@ impl StreamActor {
         Run { pump, generation, ingest }
     }
 
-    /// Takes note of a run that has ended by itself.
+    /// Handles the end of a run that ended by itself.
     fn on_run_ended(&mut self, generation: Generation, ending: SourceEnd, ctx: &mut Context<Self>) {
         let Some(role) = self.failover.on_run_ended(generation, &ending, Instant::now()) else { return };
         let what = match role {
@@ -315,7 +316,7 @@ impl StreamActor {
             Ended::InUse => {
                 self.handle_event(Event::Ended(ending.clone()), ctx);
                 if self.state == State::Connecting {
-                    // What was wrong with the one before stays readable until there is a picture.
+                    // The previous source's reason stays visible until there is a picture.
                     self.reason = self.failover.reason(&ending);
                 }
                 if self.failover.is_trial_ready() {
@@ -330,7 +331,7 @@ impl StreamActor {
         }
     }
 
-    /// Stops the source and forgets its last frame: whoever joins next must not see the past.
+    /// Stops the source and clears its last frame: the next viewer must not see an old one.
     fn stop_source(&mut self, ctx: &mut Context<Self>) {
         let Timers { retry, linger, next_trial, trial_well } = &mut self.timers;
         for timer in [retry, linger, next_trial, trial_well] {
@@ -353,7 +354,7 @@ impl StreamActor {
         ctx.wait(gone.into_actor(self));
     }
 
-    /// Takes note that frames come from the source in use, and plans the next trial.
+    /// Handles that frames come from the source in use, and plans the next trial.
     fn on_live(&mut self, ctx: &mut Context<Self>) {
         if self.failover.on_live(&self.config) {
             self.bus().stats().count_switch();
@@ -361,7 +362,7 @@ impl StreamActor {
         self.plan_trial(ctx);
     }
 
-    /// Plans the trial of the next one of the sources that are more wanted than the one in use.
+    /// Plans the trial of the next one of the sources that are preferred to the one in use.
     fn plan_trial(&mut self, ctx: &mut Context<Self>) {
         cancel(&mut self.timers.next_trial, ctx);
         let Some((_, wait)) = self.failover.next_trial(Instant::now()) else { return };
@@ -400,12 +401,12 @@ impl StreamActor {
                 this.on_trial_stable(generation, ctx);
             }));
         } else {
-            // Nothing is shown: whoever has a frame is welcome.
+            // Nothing is shown now, so any source that has a frame is used.
             self.on_trial_shown(ctx);
         }
     }
 
-    /// Has the next frame of the run on trial shown, and then the run in use stopped.
+    /// Shows the next frame of the run on trial, and then stops the run in use.
     fn on_trial_stable(&mut self, generation: Generation, ctx: &mut Context<Self>) {
         let Some(shown) = self.failover.show_trial(generation) else { return };
         ctx.spawn(shown.into_actor(self).map(move |(), this, ctx| {
@@ -470,12 +471,12 @@ impl StreamActor {
             cancel(&mut self.timers.linger, ctx);
             self.handle_event(Event::Wanted, ctx);
         } else if !matches!(self.state, State::Idle | State::Paused | State::Stopped) {
-            // Somebody may have come and gone since the last look (a snapshot of a stream that is away is
-            // answered at once): the linger counts from the last one who left.
+            // A viewer may have joined and left since the last call (a snapshot of a stream that is away is
+            // answered at once): the linger counts from the last viewer that left.
             cancel(&mut self.timers.linger, ctx);
             let linger = ctx.run_later(self.config.linger, |this, ctx| {
                 this.timers.linger = None;
-                // Somebody may have joined in this very turn, whose message has not come yet.
+                // A viewer may have joined whose message has not been handled yet.
                 if *this.demand.borrow() == 0 {
                     this.handle_event(Event::Unwanted, ctx);
                 }
@@ -508,7 +509,7 @@ mod tests {
             Arc::new(source::NoStreams),
         );
         let viewer = stream.demand();
-        // Long enough for the card to be asked for; the one worker is held.
+        // Long enough for the card to be requested; the one worker is held.
         tokio::time::sleep(OFFLINE_AFTER * 2).await;
         drop(viewer);
         let mut status = stream.status_changes();

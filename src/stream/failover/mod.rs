@@ -1,12 +1,12 @@
-//! Failover between several sources of one stream: one that is more wanted than the one in use is tried
-//! beside it, and takes its place when frames have come from it for long enough.
+//! Failover between several sources of one stream: a source that is preferred to the one in use is tried in
+//! parallel, and replaces it when frames have come from it for long enough.
 //!
-//! One is tried at a time, each in a run of its own with a gate of its own to the bus, so that no camera ever
+//! One source is tried at a time, in a run of its own with its own gate to the bus, so that no camera ever
 //! has two connections and viewers see no gap: the one in use is stopped when the first frame of the other
 //! has been shown.
 //!
-//! `Failover` holds the runs and says which one is next. Its owner, the stream's actor, starts them, keeps
-//! the time and moves the stream's state.
+//! `Failover` holds the runs and decides which one is next. Its owner, the stream's actor, starts them, runs
+//! the timers and changes the stream's state.
 
 pub mod priority;
 mod trial;
@@ -115,7 +115,7 @@ impl Failover {
         self.pump = Some(run.pump);
     }
 
-    /// Takes note that frames come from the source in use. Returns whether they came from another before, and
+    /// Records that frames come from the source in use. Returns whether they came from another before, and
     /// logs that.
     pub(super) fn on_live(&mut self, config: &StreamConfig) -> bool {
         let switched = self.candidates.on_live();
@@ -142,7 +142,7 @@ impl Failover {
     }
 
     /// Returns the source to try next, and the time until then; none while one is on trial, and when the one
-    /// in use is the most wanted.
+    /// in use is the most preferred.
     pub(super) fn next_trial(&self, now: Instant) -> Option<(usize, Duration)> {
         if self.trial.is_some() { None } else { self.candidates.next_trial(now) }
     }
@@ -158,7 +158,7 @@ impl Failover {
         self.trial.as_ref().is_some_and(|trial| trial.run.generation == generation)
     }
 
-    /// Takes note of the first frame of a run on trial. Returns the time since which its source has been
+    /// Records the first frame of a run on trial. Returns the time since which its source has been
     /// well.
     pub(super) fn on_trial_frame(&mut self, generation: Generation, now: Instant) -> Option<Instant> {
         let trial = self.trial.as_mut().filter(|trial| trial.run.generation == generation)?;
@@ -171,8 +171,8 @@ impl Failover {
         self.candidates.in_use_is_stable()
     }
 
-    /// Has the next frame of a run on trial shown in place of those of the run in use. The future completes
-    /// when that frame has come.
+    /// Makes the next frame of a run on trial replace those of the run in use. The future completes when that
+    /// frame has come.
     pub(super) fn show_trial(
         &mut self,
         generation: Generation,
@@ -186,8 +186,7 @@ impl Failover {
         Some(async move { drop(given.wait_for(|given| *given > seen).await) })
     }
 
-    /// Returns whether the run on trial is to be shown when the one in use is away: then nothing need be
-    /// waited for.
+    /// Returns whether the run on trial is to be shown, without further delay, when the one in use is away.
     pub(super) fn is_trial_ready(&self) -> bool {
         let in_use_is_well = self.in_use_is_well();
         self.trial
@@ -206,7 +205,7 @@ impl Failover {
         self.pump.replace(run.pump)
     }
 
-    /// Takes note of a run that has ended by itself. Returns its role; none if it was stopped meanwhile.
+    /// Records that a run has ended by itself. Returns its role; none if it was stopped meanwhile.
     pub(super) fn on_run_ended(
         &mut self,
         generation: Generation,
@@ -214,7 +213,7 @@ impl Failover {
         now: Instant,
     ) -> Option<Ended> {
         if generation == self.generation {
-            // How long to wait before the next start asks the state machine.
+            // The state machine decides the delay before the next start.
             self.pump = None;
             return Some(Ended::InUse);
         }

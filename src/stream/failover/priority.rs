@@ -1,5 +1,5 @@
-//! The order of a stream's sources: which of them is started next, and how each has been doing. Pure: times
-//! come in, a choice goes out.
+//! The order of a stream's sources: which of them is started next, and the state of each. Pure: times are
+//! arguments, and the choice is returned.
 //!
 //! A stream with one source is the simplest case: that one is started again after its delay. With several the
 //! first of the list that may be tried is; one that failed may be tried again when its own delay is over.
@@ -122,7 +122,7 @@ impl SourcePriority {
         self.in_use = position;
     }
 
-    /// Takes note that frames come from the source in use. Returns whether they came from another before.
+    /// Records that frames come from the source in use. Returns whether they came from another before.
     pub fn on_live(&mut self) -> bool {
         let candidate = &mut self.list[self.in_use];
         (candidate.failure, candidate.due) = (None, None);
@@ -134,7 +134,7 @@ impl SourcePriority {
         switched
     }
 
-    /// Takes note that the source in use ended, and returns how long to wait before the next is started. One
+    /// Records that the source in use ended, and returns how long to wait before the next is started. One
     /// that ended in an orderly way is started again: cameras that close after each picture are well.
     pub fn on_ended(&mut self, ending: &SourceEnd, now: Instant) -> Duration {
         let delay = self.list[self.in_use].ended(ending, now);
@@ -150,8 +150,8 @@ impl SourcePriority {
         ending.reason.clone()
     }
 
-    /// Resets the failures when nobody watches any more. What is known to be away is not forgotten where
-    /// another can be used: the next viewer would wait for it.
+    /// Resets the failures when the stream has no viewers any more. If there are other sources, those that
+    /// are known to be away keep their failures: otherwise the next viewer would wait for them.
     pub fn on_idle(&mut self) {
         self.on_trial = None;
         let several = self.has_choice();
@@ -171,7 +171,7 @@ impl SourcePriority {
         (0..self.in_use).map(|n| (n, waits(n))).min_by_key(|&(n, wait)| (wait, n))
     }
 
-    /// Takes note that the source at `position` is tried beside the one in use.
+    /// Records that the source at `position` is tried beside the one in use.
     pub fn begin_trial(&mut self, position: usize) {
         self.on_trial = Some(position);
     }
@@ -187,14 +187,14 @@ impl SourcePriority {
         self.on_trial == Some(position)
     }
 
-    /// Takes note that frames come from the source on trial. Returns the time since which they have.
+    /// Records that frames come from the source on trial. Returns the time since which they have.
     pub fn on_trial_frame(&mut self, now: Instant) -> Option<Instant> {
         let candidate = &mut self.list[self.on_trial?];
         candidate.failure = None;
         Some(*candidate.stable_since.get_or_insert(now))
     }
 
-    /// Takes note that the run on trial ended by itself.
+    /// Records that the run on trial ended by itself.
     pub fn on_trial_ended(&mut self, ending: &SourceEnd, now: Instant) {
         if let Some(position) = self.on_trial.take() {
             self.list[position].ended(ending, now);
@@ -215,17 +215,17 @@ impl SourcePriority {
 
     /// Returns the state of each source.
     fn statuses(&self, running: bool) -> Vec<SourceStatus> {
-        let standing = |(n, candidate): (usize, &Candidate)| {
-            let doing = match (&candidate.failure, self.on_trial == Some(n)) {
+        let status_of = |(n, candidate): (usize, &Candidate)| {
+            let activity = match (&candidate.failure, self.on_trial == Some(n)) {
                 _ if running && n == self.in_use => SourceActivity::InUse,
                 (_, true) => SourceActivity::Tried,
                 (Some(_), false) => SourceActivity::Away,
                 (None, false) => SourceActivity::Ready,
             };
-            let due = candidate.due.filter(|_| doing == SourceActivity::Away);
-            SourceStatus { activity: doing, failure: candidate.failure.clone(), due }
+            let due = candidate.due.filter(|_| activity == SourceActivity::Away);
+            SourceStatus { activity, failure: candidate.failure.clone(), due }
         };
-        self.list.iter().enumerate().map(standing).collect()
+        self.list.iter().enumerate().map(status_of).collect()
     }
 
     /// Returns the source to start next, and the delay: the one in use if it ended in an orderly way, else
@@ -258,7 +258,7 @@ impl SourcePriority {
 }
 
 impl Candidate {
-    /// Takes note of an end, and returns how long to wait before the next start.
+    /// Records an end, and returns how long to wait before the next start.
     fn ended(&mut self, ending: &SourceEnd, now: Instant) -> Duration {
         let delay = self.backoff.next_delay(ending);
         self.due = Some(now + delay);
