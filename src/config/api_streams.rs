@@ -15,8 +15,8 @@ use crate::media::stream_name::StreamName;
 pub const MAX_ADDED: usize = 500;
 
 /// A stream that was added over HTTP. It is read with those of the file, by the same types, but names no file
-/// or program of this machine, and no variable is put into its values: whoever may add a stream is not to
-/// learn what the environment holds.
+/// or program of this machine, and no variable is put into its values: a caller that may add streams must not
+/// be able to read the environment.
 #[derive(Clone, PartialEq)]
 pub struct Added {
     /// Its name, not checked yet.

@@ -1,4 +1,4 @@
-//! Mistakes: all of a file's, each with its place.
+//! The mistakes in a configuration file, each with its position.
 
 use std::{cell::RefCell, fmt};
 

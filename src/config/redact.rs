@@ -22,7 +22,7 @@ pub fn redacted(settings: &Value) -> Value {
 /// `settings` with the credentials of `before` where they have stars.
 ///
 /// # Errors
-/// The path of stars that no credential stands for, or whose credential is for another address.
+/// The path of stars for which there is no credential, or whose credential is for another address.
 pub fn restored(settings: &Value, before: &Value) -> Result<Value, String> {
     Marks::new().restored(settings, Some(before), "")
 }

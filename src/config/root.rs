@@ -144,7 +144,7 @@ fn check_sections(file: &Reader<'_>) {
     }
 }
 
-/// Notes a key that stands among those before it. Returns whether it does.
+/// Reports a key that is repeated. Returns whether it is.
 fn check_repeated(before: &[Entry], entry: &Entry, reader: &Reader<'_>) -> bool {
     let first = before.iter().find(|first| first.key == entry.key);
     if let Some(first) = first {

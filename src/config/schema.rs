@@ -3,7 +3,7 @@
 //!
 //! Types add what JSON Schema has no word for: `x-unit` (type or unit in words), `x-default` (a default in
 //! words), `x-need` (what a missing key needs), `x-secret`, `x-url` and `x-local` (a file or program of this
-//! machine; its value is what may stand there all the same). These leave the published schema.
+//! machine; its value is what is allowed there nevertheless). These leave the published schema.
 
 use std::{collections::HashSet, sync::OnceLock};
 
@@ -141,8 +141,8 @@ fn published(schema: &Value, over_http: bool) -> Value {
     Value::Object(result)
 }
 
-/// A property with its unit in its description; none where it must not stand. Wherever a single value stands,
-/// a text with a variable (`${NAME}`) may stand too.
+/// A property with its unit in its description; none where it is not allowed. Wherever a single value is
+/// allowed, so is a text with a variable (`${NAME}`).
 fn published_property(property: &Value, over_http: bool) -> Option<Value> {
     let mut result = match &property["x-local"] {
         Value::String(only) if over_http => json!({"const": only}),

@@ -1,9 +1,9 @@
 //! The properties that must hold for every input from outside: one function for each kind of input, which
 //! takes bytes and panics when a property does not hold.
 //!
-//! The targets in `fuzz/` hand them what libFuzzer finds; the tests here hand them seeds, spoiled seeds and
-//! noise, a bounded number of each, so that `cargo test` runs the same on stable Rust. Not there in a normal
-//! build.
+//! The targets in `fuzz/` pass them the inputs of libFuzzer; the tests here pass them seeds, modified seeds and
+//! noise, a bounded number of each, so that `cargo test` checks the same on stable Rust. Not compiled in a
+//! normal build.
 
 use bytes::Bytes;
 
@@ -36,7 +36,7 @@ pub(crate) const KINDS: [Option<&str>; 6] = [
     None,
 ];
 
-/// Returns the parts of a body, and whether the parser gave up.
+/// Returns the parts of a body, and whether the parser failed.
 fn parts(kind: Option<&str>, body: &[u8], piece: usize) -> (Vec<Part>, bool) {
     let mut parser = PartParser::new(ContentKind::from_header(kind), LIMITS);
     let mut parts = Vec::new();
@@ -72,7 +72,7 @@ pub fn multipart(input: &[u8]) {
         assert!(part.jpeg.len() <= LIMITS.max_frame_bytes);
     }
     let (whole, whole_failed) = parts(kind, body, body.len().max(1));
-    // Where a body without frames is given up depends on how much of it comes at once.
+    // The place where parsing a body without frames fails depends on how much of it comes at once.
     if !cut_failed && !whole_failed {
         assert_eq!(cut, whole);
     } else {
@@ -92,7 +92,7 @@ pub fn boundary(input: &[u8]) {
     }
 }
 
-/// Checks a JPEG: the walk gives the same verdict however the bytes arrive, and one that gets tables stays
+/// Checks a JPEG: the walk gives the same result however the bytes arrive, and one that gets tables stays
 /// whole. The first byte says how long pieces are.
 pub fn jpeg(input: &[u8]) {
     let [piece, bytes @ ..] = input else { return };

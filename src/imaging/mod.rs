@@ -1,6 +1,6 @@
 //! Decodes, transforms, draws and encodes pictures, in a bounded pool of CPU workers.
 //!
-//! - [`codec`]: JPEG to [`Pixels`] and back; the only module that knows the JPEG crates
+//! - [`codec`]: JPEG to [`Pixels`] and back; the only module that uses the JPEG crates
 //! - [`lossless`]: turns, crops and greys a JPEG without decoding it to pixels
 //! - [`ycbcr`]: a picture as brightness and colour planes, which transforms work on
 //! - [`transform`]: the steps of a stream: planned once, run for each frame, between its source and its bus

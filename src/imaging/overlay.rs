@@ -62,7 +62,7 @@ impl Layer {
     fn from_styled(text: &str, style: Style, caption: &Caption, max_width: usize) -> Self {
         let max_width = i32::try_from(max_width).unwrap_or(i32::MAX);
         let padding = if caption.background.is_some() { (caption.size * PADDING).ceil() as i32 } else { 0 };
-        // Lines are broken where their background has room for them.
+        // Lines are broken at the width inside the background.
         let inner = (max_width - 2 * padding).max(1);
         let (width, height) = fonts::measure(text, style, inner);
         let width = (width + 2 * padding).clamp(1, max_width.max(1));

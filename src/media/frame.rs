@@ -1,7 +1,7 @@
 //! A frame: one complete, checked JPEG picture, and its time of arrival.
 //!
 //! No I/O and no decoding happens here. A [`Frame`] can only be made from bytes whose segments were walked
-//! from SOI to EOI, so every other room may rely on its size and on its having Huffman tables.
+//! from SOI to EOI, so the rest of the crate may rely on its size and on its Huffman tables.
 
 use std::time::{Instant, SystemTime};
 
@@ -69,8 +69,8 @@ impl Frame {
     /// # Errors
     /// [`JpegError`] when the bytes are not a whole JPEG.
     pub fn transformed(&self, jpeg: Bytes) -> Result<Self, JpegError> {
-        let Self { kind, captured_at: taken, arrived_at: arrived, .. } = *self;
-        Ok(Self { kind, captured_at: taken, arrived_at: arrived, ..Self::from_jpeg(jpeg)? })
+        let Self { kind, captured_at, arrived_at, .. } = *self;
+        Ok(Self { kind, captured_at, arrived_at, ..Self::from_jpeg(jpeg)? })
     }
 
     /// Returns the picture's bytes, SOI to EOI.
@@ -93,7 +93,7 @@ impl Frame {
         &self.info
     }
 
-    /// Returns whether it is a picture or a placeholder.
+    /// Returns whether it is a picture or an offline image.
     pub fn kind(&self) -> FrameKind {
         self.kind
     }

@@ -1,4 +1,4 @@
-//! A stream's name: `[a-z0-9_-]{1,64}`, so that it can stand in a URL, a file name and a metric unescaped.
+//! A stream's name: `[a-z0-9_-]{1,64}`, so that URLs, file names and metrics can contain it unescaped.
 
 use std::{fmt, str::FromStr, sync::Arc};
 

@@ -1,5 +1,5 @@
-//! State that outlasts one run of a stream's source: a source is built anew for each run, but its program may
-//! need a moment to end, and points of a chart arrive whether or not it is drawn.
+//! State that outlasts one run of a stream's source: a source is built again for each run, but its program
+//! may need a moment to end, and points of a chart arrive whether or not it is drawn.
 
 use std::{sync::Arc, time::Duration};
 

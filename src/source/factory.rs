@@ -1,4 +1,4 @@
-//! Builds the source that a stream's configuration describes. The only file that knows every kind.
+//! Builds the source that a stream's configuration describes. The only file that depends on every kind.
 
 use std::sync::Arc;
 

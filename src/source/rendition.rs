@@ -1,8 +1,8 @@
 //! The frames of another stream, for a stream that shows them transformed, at a lower rate, or saves them.
 //!
 //! It keeps its origin running for as long as it runs itself, and takes the newest frame, as a viewer does.
-//! While the origin's own source is away it passes on the origin's offline image, until the origin ends. If
-//! the stream has other sources, it fails instead, and leaves the offline image to the stream.
+//! While the origin's own source is away, it publishes the origin's offline image, until the origin ends. If
+//! the stream has other sources, it fails instead, and the stream draws its own offline image.
 
 use std::{sync::Arc, time::Duration};
 

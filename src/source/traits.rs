@@ -24,7 +24,7 @@ pub trait StreamLookup: Send + Sync + fmt::Debug {
     fn join(&self, name: &StreamName) -> Option<JoinedStream>;
 }
 
-/// Access to no streams at all.
+/// A lookup without any streams.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoStreams;
 
@@ -47,7 +47,7 @@ pub enum StreamHealth {
 
 /// Another stream, which has demand for as long as this value lives.
 pub struct JoinedStream {
-    /// Title of the stream, for people.
+    /// Title of the stream, as viewers see it.
     pub title: String,
     /// Returns its current state.
     pub health: Box<dyn Fn() -> StreamHealth + Send>,
@@ -59,6 +59,6 @@ pub struct JoinedStream {
 
 impl fmt::Debug for JoinedStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Upstream").finish_non_exhaustive()
+        f.debug_struct("JoinedStream").finish_non_exhaustive()
     }
 }

@@ -41,7 +41,7 @@ pub fn read_file(path: &Path) -> Result<String, ConfigErrors> {
     read_text(path).map_err(|message| ConfigErrors::of_file(&path.display().to_string(), message))
 }
 
-/// Reads and checks a text; `file_label` stands at the head of each mistake.
+/// Reads and checks a text; `file_label` is put before each mistake.
 ///
 /// # Errors
 /// Every mistake of the text.

@@ -1,9 +1,9 @@
-//! Words in messages.
+//! Suggestions and lists of words in messages.
 
-/// Longest stretch of a value that a message quotes, in characters.
+/// Maximum number of characters of a value that a message quotes.
 const MAX_QUOTED: usize = 40;
 
-/// The known word nearest to `word`, when it is near enough to be meant.
+/// Returns the known word nearest to `word`, if it is near enough to be a suggestion.
 pub(crate) fn nearest<'n>(word: &str, known: &[&'n str]) -> Option<&'n str> {
     let word = word.to_lowercase();
     let known = known.iter().map(|candidate| (strsim::osa_distance(&word, candidate), *candidate));

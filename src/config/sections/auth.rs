@@ -17,7 +17,7 @@ use crate::{
     media::stream_name::StreamName,
 };
 
-/// Most memory (KiB) and rounds that a password's hash may ask of each login.
+/// Maximum memory (KiB) and rounds that the check of a password's hash may take.
 const MAX_HASH_KIB: u32 = 128 * 1024;
 const MAX_HASH_ROUNDS: u32 = 16;
 

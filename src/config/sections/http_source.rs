@@ -1,4 +1,5 @@
-//! Cameras and other addresses that are asked over HTTP: `type: mjpeg`, `type: snapshot`, `poll` of a chart.
+//! Cameras and other addresses that are requested over HTTP: `type: mjpeg`, `type: snapshot`, `poll` of a
+//! chart.
 
 use std::time::Duration;
 

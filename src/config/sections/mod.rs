@@ -1,4 +1,4 @@
-//! The sections of a file, one file each: types, defaults, documentation and what is wrong with several keys
+//! The sections of a file, one file each: types, defaults, documentation, and the checks of several keys
 //! together.
 
 pub(super) mod auth;

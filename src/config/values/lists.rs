@@ -12,7 +12,8 @@ use serde_json::json;
 use super::scalar::{Scalar, Text, Wrong, described, json_schema, scalar};
 use crate::config::reader::ONE_OR_MANY;
 
-/// Most tokens, users and webhooks: all are compared with each that is shown, or asked at each event.
+/// Maximum number of tokens, users and webhooks: tokens and users are compared with each credential of a
+/// client, webhooks are checked at each event.
 const MAX_ENTRIES: usize = 1000;
 
 /// Longest name of a token, user or webhook.
@@ -149,10 +150,10 @@ json_schema!(impl [K: Scalar, V: Scalar] for Pairs<K, V>, |_| {
     described(json!({"type": "object", "additionalProperties": V::schema()}), unit, V::KIND)
 });
 
-/// A map of names to entries, as a list of entries that know their names.
+/// A map of names to entries, as a list of entries that contain their names.
 pub(crate) struct Named<T>(pub(crate) Vec<T>);
 
-/// An entry of a map that knows its name.
+/// An entry of a map that contains its name.
 pub(crate) trait Entry: DeserializeOwned {
     fn complete(&mut self, name: String);
 }

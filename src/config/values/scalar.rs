@@ -190,7 +190,7 @@ impl<S: Scalar> Scalar for Option<S> {
     }
 }
 
-/// Defines a value in whose place a word may stand; `$wanted` changes the message of a wrong value.
+/// Defines a value that may be replaced by a word; `$wanted` changes the message of a wrong value.
 macro_rules! or_word {
     ($(#[$doc:meta])* $name:ident, $word:literal, $wanted:expr) => {
         $(#[$doc])*
@@ -232,14 +232,14 @@ or_word!(
     OrAuto, "auto", |want| want.replacen("must be ", "must be auto, or ", 1)
 );
 
-/// The schema of a map or list in whose place `none` may stand.
+/// The schema of a map or list that may be replaced by `none`.
 pub(crate) struct NoneOr<T>(PhantomData<T>);
 
 json_schema!(impl [T: JsonSchema] for NoneOr<T>, |generator| {
     schemars::json_schema!({"anyOf": [generator.subschema_for::<T>(), {"const": "none"}]})
 });
 
-/// Deserialises a value whose absence is told from its default.
+/// Deserialises a value whose absence is distinguished from its default.
 pub(crate) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {

@@ -20,7 +20,7 @@ pub(crate) struct Node {
 pub(crate) enum Kind {
     /// Nothing, `~` or `null`.
     Null,
-    /// A scalar. `typed` is a number or a boolean, as JSON tells them from a text.
+    /// A scalar. `typed` is a number or a boolean, which JSON distinguishes from a text.
     Text {
         text: String,
         typed: bool,

@@ -17,7 +17,7 @@ use crate::config::error::{Mistakes, Position, join, printable_key};
 /// Deepest nesting; a configuration has seven levels. Also bounds the recursion of all that follows.
 const MAX_DEPTH: usize = 32;
 
-/// Most values, each alias counted with all it stands for: refuses "billion laughs".
+/// Maximum number of values, each alias counted with all values of its anchor: refuses "billion laughs".
 const MAX_VALUES: usize = 100_000;
 
 impl Node {
@@ -215,8 +215,8 @@ fn explain(error: &Error) -> String {
     }
 }
 
-/// A colour without quotes begins a comment, and the parser fails only after it: looks at the line of a
-/// syntax error and the two before.
+/// Returns a hint if a colour without quotes began a comment, after which the parser fails: searches the line
+/// of a syntax error and the two before it.
 fn comment_hint(text: &str, line: usize) -> Option<String> {
     let before = text.lines().enumerate().take(line).skip(line.saturating_sub(3));
     let colour = |line: &str| {

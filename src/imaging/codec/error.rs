@@ -22,7 +22,7 @@ pub enum CodecError {
         width: usize,
         /// Height in pixels.
         height: usize,
-        /// The limit.
+        /// The limit in pixels.
         max_pixels: u64,
     },
     /// A side is longer than a JPEG can have.
@@ -33,7 +33,7 @@ pub enum CodecError {
         /// Height in pixels.
         height: u32,
     },
-    /// The JPEG is damaged, or of a kind the decoder does not know.
+    /// The JPEG is damaged, or of a kind that the decoder does not support.
     #[error("the JPEG cannot be decoded: {0}")]
     Decode(String),
     /// The encoder failed.

@@ -1,8 +1,8 @@
 //! Decodes and encodes JPEG, behind one small trait.
 //!
 //! The default build uses libjpeg-turbo (`turbo`), which also decodes at a fraction of the size; without the
-//! feature `turbo` it is zune-jpeg and jpeg-encoder (`pure`), which need nothing but Rust. No code outside
-//! this folder names a JPEG crate.
+//! feature `turbo` it is zune-jpeg and jpeg-encoder (`pure`), which are written in Rust. No code outside this
+//! folder names a JPEG crate.
 
 mod error;
 mod jpeg_codec;

@@ -22,7 +22,7 @@ pub enum PictureError {
     TooLarge {
         /// Bytes of the file, or of the JPEG made from it.
         len: usize,
-        /// The limit.
+        /// The limit in bytes.
         max: usize,
     },
     /// The picture has more pixels than allowed.
@@ -35,7 +35,7 @@ pub enum PictureError {
         width: u32,
         /// Height in pixels.
         height: u32,
-        /// The limit.
+        /// The limit in pixels.
         max: u64,
     },
     /// A side is longer than a JPEG can have.
@@ -61,7 +61,7 @@ pub enum PictureError {
         /// Bytes that conversions may have.
         most: usize,
     },
-    /// The file is damaged, or of a kind that the decoder does not know.
+    /// The file is damaged, or of a kind that the decoder does not support.
     #[error("the {format} is damaged or unsupported: {reason}")]
     Undecodable {
         /// The file format.

@@ -48,7 +48,7 @@ impl From<ConvertibleFormat> for ImageFormat {
     }
 }
 
-/// Names the type of data that are no picture, so that their sender sees the mistake.
+/// Names the type of data that are no picture, for the error message to their sender.
 pub(super) fn looks_like(bytes: &[u8]) -> String {
     let text = bytes.trim_ascii_start();
     let lower = text[..text.len().min(64)].to_ascii_lowercase();

@@ -1,6 +1,6 @@
 //! The header of a file that is converted: the picture's size, and the memory that decoding it takes.
 //!
-//! The factors are those of `cpu_pool::footprint`.
+//! The factors are those of `cpu_pool::memory_estimate`.
 
 use super::format::ConvertibleFormat;
 use crate::imaging::cpu_pool::memory_estimate::{area, encoded, total};
@@ -137,7 +137,7 @@ fn webp(bytes: &[u8]) -> Option<ForeignHeader> {
         if let Some((across, down)) = size {
             (width, height) = (across.max(width), down.max(height));
         }
-        // A frame's own chunks stand within it.
+        // The chunks of a frame are nested in it.
         let skipped = if kind == b"ANMF" { 16 } else { len.saturating_add(len % 2) as usize };
         at = content.saturating_add(skipped);
     }

@@ -1,9 +1,8 @@
 //! Converts a picture file of any format to a frame.
 //!
-//! A JPEG passes as it is: the very bytes, checked. PNG, WebP, GIF and BMP are decoded and encoded anew; that
-//! takes milliseconds and belongs in the [`CpuPool`](crate::imaging::CpuPool): [`conversion_size`] says
-//! beforehand, with the memory that it takes. Size is judged from the header, before memory is taken for
-//! pixels.
+//! A JPEG is checked and keeps its bytes. PNG, WebP, GIF and BMP are decoded and encoded anew; that takes
+//! milliseconds and belongs in the [`CpuPool`](crate::imaging::CpuPool). [`conversion_size`] returns
+//! beforehand how much memory it takes. The size is read from the header, before memory is taken for pixels.
 
 mod error;
 mod format;

@@ -1,9 +1,9 @@
 //! Memory for pictures, of the whole process: for pieces of work, and for what is kept between frames.
 //!
 //! The pool takes bytes for each piece of work before it begins, and waits for them. Kept data (planes of
-//! mosaics, logos, converted files, workers' buffers) has a budget of its own, for which nothing waits: a
-//! cache without room is not filled, and a mosaic without room reports an error. Data that can be made again
-//! is evicted in favour of data that has to be kept, so that the order in which they come does not matter.
+//! mosaics, logos, converted files, workers' buffers) has a separate budget, for which nothing waits: if it
+//! is used up, caches are not filled and mosaics report an error. Data that can be made again is evicted in
+//! favour of data that has to be kept, so that the order in which they come does not matter.
 
 use std::{
     collections::VecDeque,
@@ -300,9 +300,9 @@ mod tests {
             let pixels = vec![90; usize::from(width) * usize::from(height) * 3];
             let pixels = Pixels::new(width, height, PixelFormat::Rgb, pixels).unwrap();
             let frame = Frame::from_jpeg(codec().encode(&pixels, Quality::PICTURE).unwrap()).unwrap();
-            let rework = Transform { encode: Some(Encode::default()), ..Transform::default() };
+            let transform = Transform { encode: Some(Encode::default()), ..Transform::default() };
             let limits = PictureLimits::from(&Limits::default());
-            let pipeline = Pipeline::new(String::new(), rework, limits, memory.clone());
+            let pipeline = Pipeline::new(String::new(), transform, limits, memory.clone());
             let (needed, most) = (pipeline.bytes_for(&frame).unwrap(), memory.max_bytes());
             assert!(needed <= most, "{width}x{height} takes {needed}, {most} are there with {container} MiB");
         }

@@ -1,8 +1,8 @@
 //! A fixed number of CPU workers that all streams share fairly, in bounded memory.
 //!
 //! Decoding, drawing and encoding take milliseconds and must not delay sockets. The workers are separate
-//! threads: each actix runtime has a blocking pool of its own, with hundreds of threads and no bound on
-//! queued jobs. There are two kinds of work:
+//! threads, because the blocking pool of an actix runtime has hundreds of threads and no bound on queued
+//! jobs. There are two kinds of work:
 //!
 //! - Jobs, through a stream's [`StreamQueue`]. Too many queued jobs are refused immediately: the caller drops
 //!   that frame and counts it.

@@ -9,7 +9,7 @@ use std::{
 use super::{
     error::PoolError,
     memory::PictureMemory,
-    queue::{JobKind, JobOrigin, LaneId, QueueBounds},
+    queue::{JobKind, JobOrigin, LatestQueueId, QueueBounds},
     work_item::WorkItem,
     workers::Shared,
 };
@@ -61,7 +61,7 @@ pub struct StreamQueue {
 #[derive(Debug)]
 pub struct LatestQueue {
     shared: Arc<Shared>,
-    id: LaneId,
+    id: LatestQueueId,
 }
 
 impl CpuPool {
@@ -148,7 +148,7 @@ impl CpuPool {
 
     /// Returns a latest queue without work.
     pub(crate) fn latest_queue(&self) -> LatestQueue {
-        LatestQueue { shared: self.shared.clone(), id: self.shared.state().queue.new_lane() }
+        LatestQueue { shared: self.shared.clone(), id: self.shared.state().queue.new_latest_queue() }
     }
 
     /// Returns the workers' load.

@@ -30,11 +30,11 @@ const RESERVED_FOR: Duration = Duration::from_secs(1);
 pub(super) struct Queue {
     bounds: QueueBounds,
     /// Each stream's kind of job, and each latest queue, once; the first is next.
-    entries: VecDeque<Orientation>,
+    entries: VecDeque<QueueEntry>,
     jobs: HashMap<JobOrigin, VecDeque<WorkItem>>,
     /// The latest queues that are in the queue or at work, each with its newest piece, until that begins.
-    lanes: HashMap<LaneId, Option<WorkItem>>,
-    created_lanes: u64,
+    latest_queues: HashMap<LatestQueueId, Option<WorkItem>>,
+    created_latest_queues: u64,
     waiting_jobs: usize,
     waiting_conversions: usize,
     converting: usize,
@@ -89,14 +89,15 @@ pub(super) enum JobKind {
 
 /// The identity of a latest queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct LaneId(u64);
+pub(super) struct LatestQueueId(u64);
 
-enum Orientation {
+/// An entry of the queue: whose piece of work is next.
+enum QueueEntry {
     Jobs(JobOrigin),
-    Latest(LaneId),
+    Latest(LatestQueueId),
 }
 
-/// A turn that may begin, until the queue is changed.
+/// An entry that may begin, until the queue is changed.
 pub(super) struct PendingEntry {
     at: usize,
     /// Bytes that its piece takes.
@@ -104,9 +105,9 @@ pub(super) struct PendingEntry {
     pub(super) share: ResourceShare,
 }
 
-/// A turn that has begun.
+/// An entry that has begun.
 pub(super) struct Running {
-    latest: Option<LaneId>,
+    latest: Option<LatestQueueId>,
     share: ResourceShare,
 }
 
@@ -124,8 +125,8 @@ impl Queue {
             bounds,
             entries: VecDeque::new(),
             jobs: HashMap::new(),
-            lanes: HashMap::new(),
-            created_lanes: 0,
+            latest_queues: HashMap::new(),
+            created_latest_queues: 0,
             waiting_jobs: 0,
             waiting_conversions: 0,
             converting: 0,
@@ -155,21 +156,26 @@ impl Queue {
         }
         self.jobs.entry(origin.clone()).or_default().push_back(item);
         if of_stream == 0 {
-            self.entries.push_back(Orientation::Jobs(origin));
+            self.entries.push_back(QueueEntry::Jobs(origin));
         }
         Ok(())
     }
 
     /// Returns a new latest queue, without work.
-    pub(super) fn new_lane(&mut self) -> LaneId {
-        self.created_lanes += 1;
-        LaneId(self.created_lanes)
+    pub(super) fn new_latest_queue(&mut self) -> LatestQueueId {
+        self.created_latest_queues += 1;
+        LatestQueueId(self.created_latest_queues)
     }
 
     /// Gives a latest queue its newest piece. Returns the piece that this one replaces, and whether the
     /// latest queue enters the queue.
-    pub(super) fn put(&mut self, latest: LaneId, item: WorkItem, now: Instant) -> (Option<WorkItem>, bool) {
-        match self.lanes.entry(latest) {
+    pub(super) fn put(
+        &mut self,
+        latest: LatestQueueId,
+        item: WorkItem,
+        now: Instant,
+    ) -> (Option<WorkItem>, bool) {
+        match self.latest_queues.entry(latest) {
             Entry::Occupied(mut waiting) => (waiting.get_mut().replace(item), false),
             Entry::Vacant(outside) => {
                 outside.insert(Some(item));
@@ -179,27 +185,27 @@ impl Queue {
         }
     }
 
-    /// Removes the waiting piece of a latest queue. A turn for it remains, which takes no memory.
-    pub(super) fn clear(&mut self, latest: LaneId) -> Option<WorkItem> {
-        self.lanes.get_mut(&latest)?.take()
+    /// Removes the waiting piece of a latest queue. Its entry remains, which takes no memory.
+    pub(super) fn clear(&mut self, latest: LatestQueueId) -> Option<WorkItem> {
+        self.latest_queues.get_mut(&latest)?.take()
     }
 
-    fn enqueue(&mut self, latest: LaneId, now: Instant) {
+    fn enqueue(&mut self, latest: LatestQueueId, now: Instant) {
         self.other_work = Some(now);
-        self.entries.push_back(Orientation::Latest(latest));
+        self.entries.push_back(QueueEntry::Latest(latest));
     }
 
-    /// Returns the next turn whose piece may be done now, if there is one. A turn whose piece never fits
+    /// Returns the next entry whose piece may be done now, if there is one. An entry whose piece never fits
     /// `shares` is next at once and holds nothing, so that the piece can be refused.
     pub(super) fn next(&self, now: Instant, shares: MemoryShares) -> Option<PendingEntry> {
         let may_convert = self.may_convert(now);
         let mut large_waits = false;
-        for (at, orientation) in self.entries.iter().enumerate() {
-            let is_conversion = orientation.is_conversion();
+        for (at, entry) in self.entries.iter().enumerate() {
+            let is_conversion = entry.is_conversion();
             if is_conversion && !may_convert {
                 continue;
             }
-            let bytes = self.bytes_of(orientation);
+            let bytes = self.bytes_of(entry);
             let is_large = is_conversion || bytes > shares.small;
             let is_refused = bytes > if is_conversion { shares.large } else { shares.most };
             let fits = self.large_bytes == 0 || self.large_bytes.saturating_add(bytes) <= shares.large;
@@ -212,23 +218,22 @@ impl Queue {
         None
     }
 
-    /// Returns the bytes of the next piece of this turn.
-    fn bytes_of(&self, orientation: &Orientation) -> usize {
-        let item = match orientation {
-            Orientation::Jobs(origin) => self.jobs.get(origin).and_then(VecDeque::front),
-            Orientation::Latest(latest) => self.lanes.get(latest).and_then(Option::as_ref),
+    /// Returns the bytes of the next piece of this entry.
+    fn bytes_of(&self, entry: &QueueEntry) -> usize {
+        let item = match entry {
+            QueueEntry::Jobs(origin) => self.jobs.get(origin).and_then(VecDeque::front),
+            QueueEntry::Latest(latest) => self.latest_queues.get(latest).and_then(Option::as_ref),
         };
         item.map_or(0, |item| item.bytes)
     }
 
-    /// Begins a turn: removes it with its piece, which is no work for a latest queue that was cleared. The
+    /// Begins an entry: removes it with its piece, which is no work for a latest queue that was cleared. The
     /// caller calls [`Queue::done`] when it is done.
     pub(super) fn begin(&mut self, PendingEntry { at, share, .. }: PendingEntry) -> (Work, Running) {
-        let orientation =
-            self.entries.remove(at).expect("it was found in the queue, which has not changed since");
-        let (item, latest) = match orientation {
-            Orientation::Jobs(origin) => (self.take_job(origin, share), None),
-            Orientation::Latest(latest) => (self.clear(latest), Some(latest)),
+        let entry = self.entries.remove(at).expect("it was found in the queue, which has not changed since");
+        let (item, latest) = match entry {
+            QueueEntry::Jobs(origin) => (self.take_job(origin, share), None),
+            QueueEntry::Latest(latest) => (self.clear(latest), Some(latest)),
         };
         self.converting += usize::from(share.is_conversion);
         self.large_bytes += share.large_bytes;
@@ -244,12 +249,12 @@ impl Queue {
         if jobs.is_empty() {
             self.jobs.remove(&origin);
         } else {
-            self.entries.push_back(Orientation::Jobs(origin));
+            self.entries.push_back(QueueEntry::Jobs(origin));
         }
         Some(job)
     }
 
-    /// Ends a turn. A latest queue that got a piece meanwhile has another turn.
+    /// Ends an entry. A latest queue that got a piece meanwhile gets another entry.
     pub(super) fn done(&mut self, Running { latest, share }: Running, now: Instant) {
         self.converting -= usize::from(share.is_conversion);
         self.large_bytes -= share.large_bytes;
@@ -257,16 +262,16 @@ impl Queue {
             self.other_work = Some(now);
         }
         if let Some(latest) = latest {
-            match self.lanes.get(&latest) {
+            match self.latest_queues.get(&latest) {
                 Some(Some(_)) => self.enqueue(latest, now),
-                _ => drop(self.lanes.remove(&latest)),
+                _ => drop(self.latest_queues.remove(&latest)),
             }
         }
     }
 
     /// Returns whether one more conversion may begin.
     fn may_convert(&self, now: Instant) -> bool {
-        let others_wait = self.entries.iter().any(|orientation| !orientation.is_conversion());
+        let others_wait = self.entries.iter().any(|entry| !entry.is_conversion());
         if others_wait && self.bounds.workers == 1 && self.converted_last {
             return false;
         }
@@ -295,17 +300,17 @@ impl Queue {
 
     /// Returns the number of queued latest queues.
     pub(super) fn latest_queues(&self) -> usize {
-        self.entries.iter().filter(|orientation| matches!(orientation, Orientation::Latest(_))).count()
+        self.entries.iter().filter(|entry| matches!(entry, QueueEntry::Latest(_))).count()
     }
 
     /// Removes everything and returns it, to be dropped; pieces at work stay counted.
     pub(super) fn take_all(&mut self) -> impl Sized + use<> {
         self.entries.clear();
-        (std::mem::take(&mut self.jobs), std::mem::take(&mut self.lanes))
+        (std::mem::take(&mut self.jobs), std::mem::take(&mut self.latest_queues))
     }
 }
 
-impl Orientation {
+impl QueueEntry {
     fn is_conversion(&self) -> bool {
         matches!(self, Self::Jobs(JobOrigin { kind: JobKind::Conversion, .. }))
     }
@@ -340,16 +345,16 @@ mod tests {
         }
 
         fn latest(&mut self, bytes: usize) {
-            let latest = self.0.new_lane();
+            let latest = self.0.new_latest_queue();
             self.put(latest, bytes);
         }
 
         /// Gives a latest queue a piece; returns whether that replaced another.
-        fn put(&mut self, latest: LaneId, bytes: usize) -> bool {
+        fn put(&mut self, latest: LatestQueueId, bytes: usize) -> bool {
             self.0.put(latest, WorkItem::new(bytes, drop), self.1).0.is_some()
         }
 
-        /// Begins all turns that may be done now. Returns the bytes of their pieces.
+        /// Begins all entries that may be done now. Returns the bytes of their pieces.
         fn take(&mut self) -> (Vec<usize>, Vec<Running>) {
             let begin = || {
                 let next = self.0.next(self.1, SHARES)?;
@@ -358,8 +363,8 @@ mod tests {
             std::iter::from_fn(begin).unzip()
         }
 
-        fn done(&mut self, turns: Vec<Running>) {
-            turns.into_iter().for_each(|orientation| self.0.done(orientation, self.1));
+        fn done(&mut self, entries: Vec<Running>) {
+            entries.into_iter().for_each(|entry| self.0.done(entry, self.1));
         }
     }
 
@@ -370,7 +375,7 @@ mod tests {
         queue.draw("a", 20);
         queue.latest(5);
         let (taken, shares) = queue.take();
-        assert_eq!(taken, [30, 30, 20, 5], "two more conversions wait in line, and nobody for them");
+        assert_eq!(taken, [30, 30, 20, 5], "two more conversions wait, and no other work waits for them");
         // However often the others have work meanwhile.
         for _ in 0..100 {
             queue.latest(5);
@@ -440,16 +445,16 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_that_waits_for_memory_keeps_its_piece_and_the_bytes_of_the_newest_count() {
+    fn a_latest_queue_that_waits_for_memory_keeps_its_piece_and_the_bytes_of_the_newest_count() {
         let mut queue = Tested::new(2);
         queue.draw("a", 70);
         let (_, first) = queue.take();
-        let latest = queue.0.new_lane();
+        let latest = queue.0.new_latest_queue();
         assert!(!queue.put(latest, 30));
         assert!(queue.take().0.is_empty());
         assert!(queue.put(latest, 40), "it waits where it can be replaced");
         queue.latest(30);
-        assert!(queue.take().0.is_empty(), "the other one, which would fit soon, stands behind it");
+        assert!(queue.take().0.is_empty(), "the other one, which would fit soon, is queued behind it");
         assert_eq!(queue.0.latest_queues(), 2);
         queue.done(first);
         let (taken, shares) = queue.take();
@@ -458,11 +463,11 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_whose_newest_piece_is_small_does_not_wait_for_the_memory_of_an_older_one() {
+    fn a_latest_queue_whose_newest_piece_is_small_does_not_wait_for_the_memory_of_an_older_one() {
         let mut queue = Tested::new(2);
         queue.draw("a", 75);
         let (_, first) = queue.take();
-        let [smaller, cleared] = [(); 2].map(|()| queue.0.new_lane());
+        let [smaller, cleared] = [(); 2].map(|()| queue.0.new_latest_queue());
         queue.put(smaller, 30);
         queue.put(cleared, 30);
         assert!(queue.take().0.is_empty());
@@ -473,36 +478,36 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_whose_newest_piece_is_larger_keeps_its_place() {
+    fn a_latest_queue_whose_newest_piece_is_larger_keeps_its_place() {
         let mut queue = Tested::new(2);
-        let latest = queue.0.new_lane();
+        let latest = queue.0.new_latest_queue();
         queue.put(latest, 30);
         queue.latest(50);
         assert_eq!(queue.0.next(queue.1, SHARES).unwrap().bytes, 30);
         queue.put(latest, 60);
-        let (taken, turns) = queue.take();
-        assert_eq!(taken, [60], "it has its turn before the other one, and holds 60 of 75");
-        queue.done(turns);
-        assert_eq!(queue.take().0, [50], "one turn, one piece");
+        let (taken, entries) = queue.take();
+        assert_eq!(taken, [60], "its entry is before the other one, and holds 60 of 75");
+        queue.done(entries);
+        assert_eq!(queue.take().0, [50], "one entry, one piece");
     }
 
     #[test]
-    fn a_lane_that_gets_a_piece_while_at_work_has_another_turn() {
+    fn a_latest_queue_that_gets_a_piece_while_at_work_has_another_entry() {
         let mut queue = Tested::new(2);
-        let latest = queue.0.new_lane();
+        let latest = queue.0.new_latest_queue();
         for cleared in [false, true] {
             queue.put(latest, 1);
-            let (_, turns) = queue.take();
+            let (_, entries) = queue.take();
             assert!(!queue.put(latest, 2));
-            assert!(queue.take().0.is_empty(), "one turn at a time");
+            assert!(queue.take().0.is_empty(), "one entry at a time");
             if cleared {
                 assert!(queue.0.clear(latest).is_some());
             }
-            queue.done(turns);
-            let (taken, turns) = queue.take();
+            queue.done(entries);
+            let (taken, entries) = queue.take();
             assert_eq!(taken, if cleared { &[][..] } else { &[2] });
-            queue.done(turns);
-            assert!(queue.0.lanes.is_empty(), "nothing is kept of a lane without work");
+            queue.done(entries);
+            assert!(queue.0.latest_queues.is_empty(), "nothing is kept of a latest queue without work");
         }
     }
 

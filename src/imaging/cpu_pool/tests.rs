@@ -104,100 +104,100 @@ async fn a_job_whose_caller_has_gone_is_not_run() {
 }
 
 #[tokio::test]
-async fn lanes_take_turns_and_none_is_at_two_workers() {
+async fn latest_queues_take_turns_and_none_is_at_two_workers() {
     let pool = pool(1, 1);
     let (release, released) = mpsc::sync_channel::<()>(0);
     let held = pool.run(move || released.recv());
     let mut held = Box::pin(held);
     assert!((&mut held).now_or_never().is_none());
-    let (tell, told) = mpsc::sync_channel(16);
-    let lanes: Vec<_> = (0..3)
+    let (sender, receiver) = mpsc::sync_channel(16);
+    let latest_queues: Vec<_> = (0..3)
         .map(|n| {
-            let tell = tell.clone();
-            latest(&pool, move || tell.send(n).unwrap())
+            let sender = sender.clone();
+            latest(&pool, move || sender.send(n).unwrap())
         })
         .collect();
     // A greedy one enters again and again.
-    (0..5).for_each(|_| lanes[0].enter());
-    lanes[1].enter();
-    lanes[2].enter();
+    (0..5).for_each(|_| latest_queues[0].enter());
+    latest_queues[1].enter();
+    latest_queues[2].enter();
     release.send(()).unwrap();
     assert!(held.await.unwrap().is_ok());
-    let turns: Vec<i32> = (0..3).map(|_| told.recv().unwrap()).collect();
+    let turns: Vec<i32> = (0..3).map(|_| receiver.recv().unwrap()).collect();
     assert_eq!(turns, [0, 1, 2], "each has one turn, in the order in which they came");
 }
 
 #[tokio::test]
-async fn lanes_that_always_have_more_to_do_share_the_workers_evenly_and_leave_jobs_their_turn() {
+async fn latest_queues_that_always_have_more_to_do_share_the_workers_evenly_and_leave_jobs_their_turn() {
     const TURNS: usize = 20;
     let pool = Arc::new(pool(1, 2));
     let (release, released) = mpsc::sync_channel::<()>(0);
     let mut held = Box::pin(pool.run(move || released.recv()));
     assert!((&mut held).now_or_never().is_none());
-    let (tell, told) = mpsc::sync_channel(4 * TURNS);
-    let lanes: Arc<std::sync::OnceLock<Vec<Repeating>>> = Arc::default();
-    let new_lane = |n: usize| {
-        let (tell, lanes, done) = (tell.clone(), lanes.clone(), Mutex::new(0));
+    let (sender, receiver) = mpsc::sync_channel(4 * TURNS);
+    let latest_queues: Arc<std::sync::OnceLock<Vec<Repeating>>> = Arc::default();
+    let new_latest_queue = |n: usize| {
+        let (sender, latest_queues, done) = (sender.clone(), latest_queues.clone(), Mutex::new(0));
         latest(&pool, move || {
-            tell.send(n).unwrap();
+            sender.send(n).unwrap();
             let mut done = done.lock().unwrap();
             *done += 1;
             if *done < TURNS {
                 // More came meanwhile: of the first it is always several frames.
-                (0..=(n == 0).into()).for_each(|_| lanes.get().unwrap()[n].enter());
+                (0..=(n == 0).into()).for_each(|_| latest_queues.get().unwrap()[n].enter());
             }
         })
     };
-    assert!(lanes.set((0..3).map(new_lane).collect()).is_ok());
-    lanes.get().unwrap().iter().for_each(Repeating::enter);
-    let mut job = Box::pin(pool.run(move || tell.send(3).unwrap()));
+    assert!(latest_queues.set((0..3).map(new_latest_queue).collect()).is_ok());
+    latest_queues.get().unwrap().iter().for_each(Repeating::enter);
+    let mut job = Box::pin(pool.run(move || sender.send(3).unwrap()));
     assert!((&mut job).now_or_never().is_none());
     release.send(()).unwrap();
     assert!(held.await.unwrap().is_ok());
     job.await.unwrap();
-    let turns: Vec<usize> = (0..3 * TURNS + 1).map(|_| told.recv().unwrap()).collect();
+    let turns: Vec<usize> = (0..3 * TURNS + 1).map(|_| receiver.recv().unwrap()).collect();
     assert_eq!(turns[..7], [0, 1, 2, 3, 0, 1, 2], "the job had the turn in which it came");
     assert!(turns[4..].chunks(3).all(|round| round == [0, 1, 2]), "{turns:?}");
 }
 
 #[tokio::test]
-async fn work_that_comes_while_a_lane_is_at_work_is_done_after_it() {
+async fn work_that_comes_while_a_latest_queue_is_at_work_is_done_after_it() {
     let pool = pool(2, 2);
-    let (tell, told) = mpsc::sync_channel(4);
+    let (sender, receiver) = mpsc::sync_channel(4);
     let (release, released) = mpsc::sync_channel::<()>(0);
     let released = Mutex::new(released);
     let latest = latest(&pool, move || {
-        tell.send(()).unwrap();
+        sender.send(()).unwrap();
         released.lock().unwrap().recv().unwrap();
     });
     latest.enter();
-    told.recv().unwrap();
+    receiver.recv().unwrap();
     latest.enter();
     latest.enter();
     release.send(()).unwrap();
-    told.recv().unwrap();
+    receiver.recv().unwrap();
     release.send(()).unwrap();
     pool.run(|| ()).await.unwrap();
-    assert!(told.try_recv().is_err(), "twice entered while at work is once more");
+    assert!(receiver.try_recv().is_err(), "twice entered while at work is once more");
 }
 
 #[tokio::test]
-async fn a_lane_that_panics_may_enter_again() {
+async fn a_latest_queue_that_panics_may_enter_again() {
     let pool = pool(1, 1);
-    let (tell, told) = mpsc::sync_channel(4);
+    let (sender, receiver) = mpsc::sync_channel(4);
     let latest = latest(&pool, move || {
-        tell.send(()).unwrap();
+        sender.send(()).unwrap();
         panic!("no pixels");
     });
     for _ in 0..2 {
         latest.enter();
-        told.recv().unwrap();
+        receiver.recv().unwrap();
     }
     assert_eq!(pool.run(|| 7).await, Ok(7));
 }
 
 #[tokio::test]
-async fn a_job_of_a_lane_that_panics_is_told_and_the_next_is_done() {
+async fn a_job_of_a_latest_queue_that_panics_is_told_and_the_next_is_done() {
     let pool = pool(1, 1);
     let mut latest = pool.latest_queue();
     let panicked = latest.run(0, || -> u8 { panic!("no pixels") }).await.unwrap_err();
@@ -207,7 +207,7 @@ async fn a_job_of_a_lane_that_panics_is_told_and_the_next_is_done() {
 
 type Queued<'a, T> = Pin<Box<dyn Future<Output = Result<T, PoolError>> + 'a>>;
 
-/// Starts a job; it is in line, and done when the answer comes.
+/// Starts a job: it is queued, and done when its result is received.
 fn queued<'a, T: 'a>(job: impl Future<Output = Result<T, PoolError>> + 'a) -> Queued<'a, T> {
     let mut job: Queued<'a, T> = Box::pin(job);
     assert!((&mut job).now_or_never().is_none());
@@ -229,10 +229,10 @@ async fn streams_take_turns_however_many_jobs_one_has_and_none_has_more_than_its
     let pool = Arc::new(pool(1, 100));
     let (release, released) = mpsc::sync_channel::<()>(0);
     let held = queued(pool.run(move || released.recv()));
-    let (tell, told) = mpsc::sync_channel(100);
+    let (sender, receiver) = mpsc::sync_channel(100);
     let job = |stream: &str, n: u32| {
-        let (tell, queue, stream) = (tell.clone(), pool.queue(&name(stream)), stream.to_owned());
-        async move { queue.run(0, move || tell.send(format!("{stream} {n}")).unwrap()).await }
+        let (sender, queue, stream) = (sender.clone(), pool.queue(&name(stream)), stream.to_owned());
+        async move { queue.run(0, move || sender.send(format!("{stream} {n}")).unwrap()).await }
     };
     let mut jobs: Vec<_> = (0..WAITING_JOBS_PER_STREAM as u32).map(|n| queued(job("greedy", n))).collect();
     assert_eq!(job("greedy", 99).await, Err(PoolError::Busy), "it has no more places");
@@ -242,7 +242,7 @@ async fn streams_take_turns_however_many_jobs_one_has_and_none_has_more_than_its
     for job in jobs {
         job.await.unwrap();
     }
-    let order: Vec<String> = told.try_iter().collect();
+    let order: Vec<String> = receiver.try_iter().collect();
     assert_eq!(order, ["greedy 0", "other 0", "greedy 1", "other 1", "greedy 2", "greedy 3"]);
 }
 
@@ -271,11 +271,11 @@ async fn conversions_have_every_second_turn_of_one_worker_however_many_streams_t
     let pool = Arc::new(pool(1, 100));
     let (release, released) = mpsc::sync_channel::<()>(0);
     let held = queued(pool.run(move || released.recv()));
-    let (tell, told) = mpsc::sync_channel(100);
+    let (sender, receiver) = mpsc::sync_channel(100);
     let queues: Vec<_> = (0..4).map(|n| pool.queue(&name(&format!("stream-{n}")))).collect();
     let say = |what: &'static str| {
-        let tell = tell.clone();
-        move || tell.send(what).unwrap()
+        let sender = sender.clone();
+        move || sender.send(what).unwrap()
     };
     let conversions: Vec<_> = queues.iter().map(|queue| queued(queue.convert(0, say("convert")))).collect();
     let drawings: Vec<_> = queues.iter().map(|queue| queued(queue.run(0, say("draw")))).collect();
@@ -284,7 +284,7 @@ async fn conversions_have_every_second_turn_of_one_worker_however_many_streams_t
     for job in conversions.into_iter().chain(drawings) {
         job.await.unwrap();
     }
-    let order: Vec<_> = told.try_iter().collect();
+    let order: Vec<_> = receiver.try_iter().collect();
     assert_eq!(order.chunks(2).collect::<Vec<_>>(), [["convert", "draw"]; 4]);
 }
 
@@ -407,11 +407,11 @@ async fn a_piece_that_waits_when_the_limit_becomes_too_small_for_it_is_refused_a
 }
 
 /// Returns a piece that sends its bytes, and whether it has memory for them.
-fn saying(tell: &mpsc::SyncSender<(usize, bool)>, bytes: usize) -> WorkItem {
-    let tell = tell.clone();
+fn saying(sender: &mpsc::SyncSender<(usize, bool)>, bytes: usize) -> WorkItem {
+    let sender = sender.clone();
     WorkItem::new(bytes, move |memory| {
         let has_memory = memory.is_ok_and(|memory| memory.bytes() >= bytes);
-        tell.send((bytes, has_memory)).unwrap();
+        sender.send((bytes, has_memory)).unwrap();
     })
 }
 
@@ -423,58 +423,58 @@ fn until_one_waits(pool: &CpuPool) {
 }
 
 #[tokio::test]
-async fn a_lane_that_waits_for_memory_does_its_newest_piece_whether_that_takes_more_or_less() {
+async fn a_latest_queue_that_waits_for_memory_does_its_newest_piece_whether_that_takes_more_or_less() {
     for newest in [MIB, 2 * MIB, 3 * MIB, 4 * MIB, 4 * MIB + 1] {
         let pool = small_pool(2);
-        let (tell, told) = mpsc::sync_channel(10);
+        let (sender, receiver) = mpsc::sync_channel(10);
         let held = pool.memory().working().try_acquire(4 * MIB).unwrap();
         let latest = pool.latest_queue();
-        assert!(latest.put(saying(&tell, 2 * MIB)).is_none());
+        assert!(latest.put(saying(&sender, 2 * MIB)).is_none());
         until_one_waits(&pool);
-        assert!(latest.put(saying(&tell, 3 * MIB)).is_some(), "the older one is not done");
-        assert!(latest.put(saying(&tell, newest)).is_some());
+        assert!(latest.put(saying(&sender, 3 * MIB)).is_some(), "the older one is not done");
+        assert!(latest.put(saying(&sender, newest)).is_some());
         // What never fits may be refused already.
         assert!(newest > 4 * MIB || pool.load().latest_queues == 1);
         drop(held);
-        assert_eq!(told.recv(), Ok((newest, newest <= 4 * MIB)));
+        assert_eq!(receiver.recv(), Ok((newest, newest <= 4 * MIB)));
         assert_eq!(pool.run(|| 7).await, Ok(7));
         drop(pool);
-        assert!(told.try_recv().is_err(), "nothing else was done");
+        assert!(receiver.try_recv().is_err(), "nothing else was done");
     }
 }
 
 #[tokio::test]
-async fn a_lane_that_is_cleared_while_it_waits_for_memory_is_in_nobodys_way() {
+async fn a_latest_queue_that_is_cleared_while_it_waits_for_memory_delays_nothing() {
     let pool = small_pool(1);
-    let (tell, told) = mpsc::sync_channel(10);
+    let (sender, receiver) = mpsc::sync_channel(10);
     let held = pool.memory().working().try_acquire(3 * MIB).unwrap();
     let latest = pool.latest_queue();
-    assert!(latest.put(saying(&tell, 2 * MIB)).is_none());
+    assert!(latest.put(saying(&sender, 2 * MIB)).is_none());
     until_one_waits(&pool);
     latest.clear();
     assert_eq!(pool.queue(&name("a")).run(MIB, || 7).await, Ok(7), "beside what is still held");
     assert_eq!(pool.load().latest_queues, 0);
-    assert!(latest.put(saying(&tell, MIB)).is_none());
-    assert_eq!(told.recv(), Ok((MIB, true)), "it may have work again");
+    assert!(latest.put(saying(&sender, MIB)).is_none());
+    assert_eq!(receiver.recv(), Ok((MIB, true)), "it may have work again");
     drop(held);
 }
 
 #[tokio::test]
-async fn a_piece_of_a_lane_is_dropped_with_the_pool_and_after_it() {
+async fn a_piece_of_a_latest_queue_is_dropped_with_the_pool_and_after_it() {
     let pool = small_pool(1);
     let held = pool.memory().working().try_acquire(3 * MIB).unwrap();
-    let (tell, told) = mpsc::sync_channel(10);
-    let lanes = [(); 2].map(|()| pool.latest_queue());
-    assert!(lanes[0].put(saying(&tell, 2 * MIB)).is_none());
+    let (sender, receiver) = mpsc::sync_channel(10);
+    let latest_queues = [(); 2].map(|()| pool.latest_queue());
+    assert!(latest_queues[0].put(saying(&sender, 2 * MIB)).is_none());
     until_one_waits(&pool);
     // Behind it, in the queue.
-    assert!(lanes[1].put(saying(&tell, 2 * MIB)).is_none());
+    assert!(latest_queues[1].put(saying(&sender, 2 * MIB)).is_none());
     drop(pool);
-    for latest in &lanes {
-        assert!(latest.put(saying(&tell, 1)).is_none(), "it did not stay");
+    for latest in &latest_queues {
+        assert!(latest.put(saying(&sender, 1)).is_none(), "it did not stay");
     }
-    drop(tell);
-    assert_eq!(told.recv(), Err(mpsc::RecvError), "nobody has a piece, and none was done");
+    drop(sender);
+    assert_eq!(receiver.recv(), Err(mpsc::RecvError), "nobody has a piece, and none was done");
     drop(held);
 }
 
@@ -504,12 +504,12 @@ async fn conversions_that_take_all_that_they_may_leave_the_others_their_memory_a
     assert_eq!(has_started.recv(), Ok("huge"));
     let next = queued(inbox.convert(3 * MIB, move || started.send("next").unwrap()));
     // Latest queues and jobs, for as long as the conversion takes.
-    let (tell, told) = mpsc::sync_channel(1);
+    let (sender, receiver) = mpsc::sync_channel(1);
     let rendition = pool.latest_queue();
     for _ in 0..100 {
-        let tell = tell.clone();
-        drop(rendition.put(WorkItem::new(MIB, move |memory| tell.send(memory.is_ok()).unwrap())));
-        assert_eq!(told.recv(), Ok(true));
+        let sender = sender.clone();
+        drop(rendition.put(WorkItem::new(MIB, move |memory| sender.send(memory.is_ok()).unwrap())));
+        assert_eq!(receiver.recv(), Ok(true));
         assert_eq!(pool.queue(&name("bars")).run(MIB, || 7).await, Ok(7));
     }
     assert!(has_started.try_recv().is_err(), "the second conversion waits for the first");

@@ -37,7 +37,8 @@ impl WorkItem {
                 return;
             }
             let result = memory.map_err(PoolError::from).and_then(|permit| {
-                // Nobody sees a half-changed value after a panic: what the job owned is dropped with it.
+                // No half-changed value remains after a panic: the values that the job owned are dropped with
+                // it.
                 let result = catch_unwind(AssertUnwindSafe(job));
                 drop(permit);
                 result.map_err(|panic| PoolError::Panicked { reason: panic_message(&*panic) })

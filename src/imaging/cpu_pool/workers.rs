@@ -1,4 +1,4 @@
-//! The worker threads: each takes turns from the queue as soon as there is memory for them.
+//! The worker threads: each takes the next entry from the queue as soon as there is memory for it.
 
 use std::{
     fmt,
@@ -13,7 +13,9 @@ use std::{
 use super::{
     error::PoolError,
     memory::PictureMemory,
-    queue::{Full, JobKind, JobOrigin, LaneId, MemoryShares, PendingEntry, Queue, QueueBounds, Running},
+    queue::{
+        Full, JobKind, JobOrigin, LatestQueueId, MemoryShares, PendingEntry, Queue, QueueBounds, Running,
+    },
     work_item::{Work, WorkItem},
 };
 use crate::{
@@ -42,7 +44,7 @@ pub(super) struct State {
     closed: bool,
 }
 
-/// A turn that has begun: its work, and its memory or the refusal of that.
+/// An entry that has begun: its work, and its memory or the refusal of that.
 struct StartedEntry {
     work: Work,
     memory: Result<BytePermit, BudgetError>,
@@ -87,7 +89,7 @@ impl Shared {
     }
 
     /// Gives a latest queue a piece of work. Returns the piece that this one replaces.
-    pub(super) fn put(&self, latest: LaneId, item: WorkItem) -> Option<WorkItem> {
+    pub(super) fn put(&self, latest: LatestQueueId, item: WorkItem) -> Option<WorkItem> {
         let mut state = self.state();
         if state.closed {
             return None;
@@ -118,7 +120,7 @@ impl Shared {
         while let Some(StartedEntry { work, memory, running }) = self.next() {
             self.at_work.fetch_add(1, Relaxed);
             let begun = Instant::now();
-            // Jobs and latest queues mind their panics; the worker must live on all the same.
+            // Jobs and latest queues handle their panics; the worker must continue in any case.
             let _ = catch_unwind(AssertUnwindSafe(|| work(memory)));
             self.timing.record(begun.elapsed());
             self.at_work.fetch_sub(1, Relaxed);
@@ -128,7 +130,7 @@ impl Shared {
         }
     }
 
-    /// Waits for a turn, and for its memory.
+    /// Waits for an entry, and for its memory.
     fn next(&self) -> Option<StartedEntry> {
         let mut state = self.state();
         while !state.closed {
@@ -143,7 +145,7 @@ impl Shared {
                 },
                 None => {
                     state.waiter = None;
-                    // Conversions wait only until others have been quiet for long enough.
+                    // Conversions wait only until there has been no other work for long enough.
                     state.queue.reserved_for(now).filter(|_| !state.queue.is_empty())
                 }
             };

@@ -11,7 +11,7 @@ fn has_ff(word: u64) -> bool {
     (!word).wrapping_sub(0x0101_0101_0101_0101) & word & 0x8080_8080_8080_8080 != 0
 }
 
-/// Reads bits. Endless zeros follow the data; [`BitReader::is_overrun`] tells whether they were used.
+/// Reads bits. Zeros follow the data without end; [`BitReader::is_overrun`] returns whether they were used.
 #[derive(Debug)]
 pub(super) struct BitReader<'a> {
     jpeg: &'a [u8],

@@ -1,4 +1,5 @@
-//! Reads the scans into coefficients. Only those that are not zero are kept: a tenth of a usual picture's.
+//! Reads the scans into coefficients. Only those that are not zero are kept: a tenth of them in a usual
+//! picture.
 
 use super::{
     bits::BitReader,

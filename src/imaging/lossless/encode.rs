@@ -131,7 +131,7 @@ impl Writer {
         row: usize,
     ) {
         let (Some(a), Some(b)) = (member.across.at(column), member.down.at(row)) else {
-            // Nobody sees it: as flat as the block before.
+            // It is outside of the picture: as flat as the previous block.
             self.value(member.dc, 0, 0);
             self.code(member.ac, END_OF_BLOCK);
             return;

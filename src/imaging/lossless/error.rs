@@ -16,7 +16,7 @@ pub enum LosslessError {
         width: u16,
         /// Height in pixels.
         height: u16,
-        /// The limit.
+        /// The limit in pixels.
         max_pixels: u64,
     },
     /// The crop is empty or leaves the picture.

@@ -37,7 +37,7 @@ pub(super) enum Colour {
     Other,
 }
 
-/// The header.
+/// The segments before the picture data.
 #[derive(Debug, Default)]
 pub(super) struct Header<'a> {
     pub(super) width: u16,
@@ -227,7 +227,7 @@ impl<'a> Header<'a> {
             self.components.push(Component { id, h, v, quant, tables: None });
         }
         if let [only] = &mut self.components[..] {
-            // Its blocks stand row by row whatever is said here (T.81, A.2.2).
+            // Its blocks are in row order whatever the factors are (T.81, A.2.2).
             (only.h, only.v) = (1, 1);
         }
         let blocks: u32 = self.components.iter().map(|c| u32::from(c.h * c.v)).sum();

@@ -1,16 +1,16 @@
 //! Turns, mirrors, crops and greys a JPEG without decoding it to pixels, as `jpegtran` does: nothing is lost.
 //!
 //! The coefficients of the 8×8 blocks are read out of the Huffman code (`decode`), moved and given new signs
-//! (`plan`, `blocks`), and written as Huffman code again (`encode`). Any number of steps is one pass.
+//! (`plan`, `dct_transpose`), and written as Huffman code again (`encode`). Any number of steps is one pass.
 //!
-//! Promised: any bytes give a result or an error, memory is bounded by the length of the input and by
+//! Guarantees: any bytes give a result or an error, memory is bounded by the length of the input and by
 //! [`LosslessOptions::max_pixels`], and no pixel that remains changes by more than the rounding of a
 //! decoder's inverse DCT. What cannot be done that way is [`LosslessError::NotLossless`]: the caller decodes
 //! and encodes instead.
 //!
-//! Metadata: JFIF, Adobe and ICC segments are carried over, EXIF and all else is left out, since a turned
-//! picture must not say that it has to be turned. So a step that makes it upright comes first where the
-//! camera's EXIF data are to count.
+//! Metadata: JFIF, Adobe and ICC segments are copied, EXIF and all others are left out, since a turned
+//! picture must not say that it has to be turned. So if the camera's EXIF orientation is to be applied, the
+//! step that does it comes first.
 //!
 //! Kept out: progressive and arithmetic coding, inputs and outputs other than byte slices, configuration.
 

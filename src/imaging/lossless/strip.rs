@@ -12,7 +12,7 @@ use crate::media::jpeg::marker;
 ///
 /// Data that the picture's look depends on are kept: JFIF, Adobe's segment about its colours, colour
 /// profiles, and of EXIF the orientation alone, in a segment of 36 bytes. With nothing to leave out, and with
-/// bytes that are no whole JPEG, the very same bytes come back.
+/// bytes that are no whole JPEG, the same bytes are returned.
 #[must_use]
 pub fn strip_metadata(jpeg: Bytes) -> Bytes {
     let Some(pieces) = kept_ranges(&jpeg) else { return jpeg };

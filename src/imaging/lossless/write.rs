@@ -45,7 +45,7 @@ pub(super) fn write(
             return Ok(jpeg);
         }
     }
-    // The standard tables have every value that the decoder lets through.
+    // The standard tables have every value that the decoder accepts.
     Err(LosslessError::not_lossless("values that the standard Huffman tables have no code for"))
 }
 

@@ -56,7 +56,7 @@ impl Canvas {
         self.fill_columns(area, |_| color);
     }
 
-    /// Paints rows `area.y..` with `colors`, one for each column of the canvas.
+    /// Paints an area; `color` returns the colour of each column, by its number on the canvas.
     pub(crate) fn fill_columns(&mut self, area: Area, mut color: impl FnMut(usize) -> Color) {
         let Some((columns, rows)) = self.clip(area) else { return };
         let first = rows.start;

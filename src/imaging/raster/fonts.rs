@@ -1,7 +1,7 @@
 //! Draws texts in the fonts that are built into the program, by cosmic-text.
 //!
-//! DejaVu Sans comes first, WenQuanYi Micro Hei has what it lacks: Chinese, Japanese and Korean. What neither
-//! has (emoji, most of all) is drawn as a box, and [`missing_glyphs`] names it.
+//! DejaVu Sans comes first; WenQuanYi Micro Hei adds Chinese, Japanese and Korean. Characters that neither
+//! has (mostly emoji) are drawn as boxes, and [`missing_glyphs`] lists them.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -65,7 +65,7 @@ struct Typesetter {
 
 /// Calls `work` with the typesetter of the process, locked.
 ///
-/// A panic while it was locked leaves caches at worst incomplete, so a poisoned lock is taken all the same.
+/// A panic while it was locked leaves caches at worst incomplete, so a poisoned lock is used nevertheless.
 fn with_typesetter<T>(work: impl FnOnce(&mut Typesetter) -> T) -> T {
     static SHARED: OnceLock<Mutex<Typesetter>> = OnceLock::new();
     let shared = SHARED.get_or_init(|| {

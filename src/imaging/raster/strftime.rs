@@ -7,7 +7,7 @@ use jiff::{Timestamp, Zoned, fmt::strtime::BrokenDownTime, tz::TimeZone};
 /// `%%` is a percent sign; so is a `%` before a space or at the end.
 ///
 /// # Errors
-/// A description of the mistake, for people.
+/// A description of the mistake, for error messages.
 pub fn check_format(text: &str) -> Result<(), String> {
     expand(text, &Zoned::new(Timestamp::UNIX_EPOCH, TimeZone::UTC)).map(drop)
 }
@@ -22,7 +22,7 @@ pub(crate) fn expand(text: &str, time: &Zoned) -> Result<String, String> {
             continue;
         }
         match rest.peek() {
-            // "100 % sure" and "100 %" mean the sign; nothing else could be meant.
+            // In "100 % sure" and "100 %" it can only be a percent sign.
             None => format.push('%'),
             Some(next) if next.is_whitespace() || !next.is_ascii() => format.push('%'),
             Some(_) => format.extend(rest.next()),

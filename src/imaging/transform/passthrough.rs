@@ -10,8 +10,8 @@ use crate::{
 };
 
 /// Applies the lossless steps, if this JPEG allows it. A progressive one does not, nor one that is damaged,
-/// nor one whose blocks stand across the edge of what is kept: those are to be decoded. No pixel is ever left
-/// out for being at such an edge.
+/// nor one whose blocks extend across the edge of the kept part: those have to be decoded. No pixel at such
+/// an edge is left out.
 pub(in crate::imaging) fn apply(
     frame: &Frame,
     wanted: &LosslessSteps,

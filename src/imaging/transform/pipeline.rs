@@ -1,7 +1,7 @@
 //! A stream's transforms, applied to one frame after the other in the cheapest correct way.
 //!
-//! A frame that is not changed keeps its bytes. Moving blocks and removing metadata do without decoding
-//! (`shortcut`). Everything else decodes and encodes the frame.
+//! A frame that is not changed keeps its bytes. Moving blocks and removing metadata need no decoding
+//! (`passthrough`). Everything else decodes and encodes the frame.
 
 use std::{
     collections::HashMap,
@@ -72,7 +72,7 @@ struct LayerCache {
 /// A transformed frame.
 #[derive(Debug, Clone)]
 pub struct TransformedFrame {
-    /// The result.
+    /// The frame after all steps.
     pub frame: Frame,
     /// The kind of processing.
     pub processing: Processing,
@@ -99,7 +99,7 @@ pub enum TransformError {
     /// A step panicked, which is a bug: the picture is dropped, the worker continues.
     #[error("transforming failed inside framecast, which is a bug: {reason}")]
     Panicked {
-        /// The panic's message.
+        /// The message of the panic.
         reason: String,
     },
     /// The result has more bytes than allowed.
@@ -107,19 +107,24 @@ pub enum TransformError {
     TooLarge {
         /// Length of the result in bytes.
         len: usize,
-        /// The limit.
+        /// The limit in bytes.
         max: usize,
     },
 }
 
 impl Pipeline {
-    /// Returns a pipeline for the steps of `rework`, with `title` for its texts and buffers from `memory`.
-    pub fn new(title: String, rework: Transform, limits: PictureLimits, memory: Arc<PictureMemory>) -> Self {
+    /// Returns a pipeline for the steps of `transform`, with `title` for its texts and buffers from `memory`.
+    pub fn new(
+        title: String,
+        transform: Transform,
+        limits: PictureLimits,
+        memory: Arc<PictureMemory>,
+    ) -> Self {
         let (plan, layers) = (Mutex::default(), Mutex::default());
-        Self { title, settings: rework, limits, memory, zone: TimeZone::system(), plan, layers }
+        Self { title, settings: transform, limits, memory, zone: TimeZone::system(), plan, layers }
     }
 
-    /// Returns the most bytes of memory that reworking this frame takes, reckoned from its header.
+    /// Returns the most bytes of memory that transforming this frame takes, estimated from its header.
     ///
     /// # Errors
     /// [`TransformError`] when the steps do not fit the picture.
@@ -218,7 +223,7 @@ impl Pipeline {
         Ok((self.run(frame, plan, scratch)?, Processing::Encoded))
     }
 
-    /// Returns the plan, which is made anew only if the frames have changed.
+    /// Returns the plan, which is computed again only if the properties of the frames have changed.
     fn plan_for(&self, frame: &Frame) -> Result<Arc<TransformPlan>, TransformError> {
         let input = PictureProperties {
             width: frame.width(),
@@ -302,7 +307,7 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Returns the layer of a text at the frame's time, which is drawn anew only if it has changed.
+    /// Returns the layer of a text at the frame's time, which is drawn again only if the text has changed.
     fn caption(
         &self,
         number: usize,
@@ -367,16 +372,16 @@ mod tests {
         let config = crate::config::parse(&yaml, "test", &crate::config::Environment::default()).unwrap();
         std::fs::remove_file(&pipe).unwrap();
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        let rework = config.streams[0].rework();
+        let transform = config.streams[0].rework();
         let limits = PictureLimits::from(&Limits::default());
-        let pipeline = Arc::new(Pipeline::new(String::new(), rework, limits, Arc::default()));
-        let (worker, asking) = (pipeline.clone(), pipeline);
+        let pipeline = Arc::new(Pipeline::new(String::new(), transform, limits, Arc::default()));
+        let (worker, caller) = (pipeline.clone(), pipeline);
         let working = thread::spawn(move || worker.transform(&tiny_frame()));
         // Opening blocks until the worker reads it.
         let reading = OpenOptions::new().write(true).open(&pipe).unwrap();
-        let (tell, told) = mpsc::sync_channel(1);
-        thread::spawn(move || tell.send(asking.bytes_for(&tiny_frame()).is_ok()));
-        assert_eq!(told.recv_timeout(HANGS), Ok(true));
+        let (sender, receiver) = mpsc::sync_channel(1);
+        thread::spawn(move || sender.send(caller.bytes_for(&tiny_frame()).is_ok()));
+        assert_eq!(receiver.recv_timeout(HANGS), Ok(true));
         drop(reading);
         assert!(matches!(working.join().unwrap(), Err(TransformError::Logo(_))));
     }

@@ -115,7 +115,7 @@ impl Source<'_> {
             width: (take.width / across).min(width - x),
             height: (take.height / down).min(height - y),
         };
-        // All of it: an odd picture's last colours stand for one row or column of pixels only.
+        // All of it: the last colours of an odd picture cover only one row or column of pixels.
         if x == 0.0 && (take.width / across).ceil() >= width {
             part.width = width;
         }

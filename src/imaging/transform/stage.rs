@@ -55,7 +55,7 @@ impl FrameProcessor for TransformStage {
             return self.inner.transform(&frame, bus, generation);
         }
         let item = self.inner.item(frame, bus.clone(), generation);
-        // Held until the frame waits: `forget` then is before or after, never between.
+        // Held until the frame is queued, so that `discard_pending` runs before or after, never between.
         let now = self.inner.generation();
         if *now != generation {
             return;
@@ -107,14 +107,14 @@ impl Inner {
         }
     }
 
-    /// Transforms a frame and shows the result, if nothing was forgotten since `generation`.
+    /// Transforms a frame and publishes the result, unless pending frames were discarded since `generation`.
     fn transform(&self, frame: &Frame, bus: &Bus, generation: u64) {
         let begun = Instant::now();
         let result = guarded(|| self.pipeline.transform(frame));
-        if result.as_ref().is_ok_and(|reworked| reworked.processing == Processing::Encoded) {
+        if result.as_ref().is_ok_and(|transformed| transformed.processing == Processing::Encoded) {
             bus.stats().encode_times().record(begun.elapsed());
         }
-        // Held while it is shown: `forget` then is before or after, never between.
+        // Held while the frame is published, so that `discard_pending` runs before or after, never between.
         let now = self.generation();
         if *now != generation {
             return;
@@ -138,9 +138,9 @@ impl Inner {
 
 /// Turns a panic into an error of that frame.
 fn guarded(
-    rework: impl FnOnce() -> Result<TransformedFrame, TransformError>,
+    transform: impl FnOnce() -> Result<TransformedFrame, TransformError>,
 ) -> Result<TransformedFrame, TransformError> {
-    catch_unwind(AssertUnwindSafe(rework))
+    catch_unwind(AssertUnwindSafe(transform))
         .unwrap_or_else(|panic| Err(TransformError::Panicked { reason: panic_message(&*panic) }))
 }
 
@@ -162,11 +162,11 @@ mod tests {
         stage_for(pool, Steps { encode: Some(Encode::default()), ..Steps::default() })
     }
 
-    fn stage_for(pool: &CpuPool, rework: Steps) -> TransformStage {
+    fn stage_for(pool: &CpuPool, steps: Steps) -> TransformStage {
         let limits = PictureLimits { max_frame_bytes: 100_000, max_frame_pixels: 100_000 };
         TransformStage::new(
             "door".parse().unwrap(),
-            Pipeline::new("Door".into(), rework, limits, pool.memory().clone()),
+            Pipeline::new("Door".into(), steps, limits, pool.memory().clone()),
             pool,
         )
     }

@@ -1,8 +1,8 @@
 //! Writes AVI with motion JPEG: headers, the pictures as chunks, and an index.
 //!
-//! AVI has one frame rate for all. It is the mean of the pictures' intervals, but for gaps: where the source
-//! was away, empty chunks stand, each of which shows the picture before once more. So the file lasts as long
-//! as what it shows. Without OpenDML such files end at 1 GiB, which no clip reaches.
+//! AVI has one frame rate for a whole file. It is the mean of the pictures' intervals, except for gaps: while
+//! the source was away, empty chunks are written, each of which repeats the previous picture. So the file
+//! lasts as long as the recorded time. Without OpenDML such files end at 1 GiB, which no clip reaches.
 
 use std::time::Duration;
 
@@ -78,7 +78,7 @@ fn interval(arrivals: &[Duration]) -> Duration {
 }
 
 /// Returns the number of empty chunks before each picture. They are written only in gaps: the jitter of a
-/// network is no reason to show a picture twice and the next not at all.
+/// network is no reason to show a picture twice and to omit the next.
 fn empty_chunks(arrivals: &[Duration], interval: Duration) -> Vec<usize> {
     let mut before = Duration::ZERO;
     arrivals

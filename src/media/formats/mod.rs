@@ -1,5 +1,5 @@
-//! Writes pictures of a stream as one file to download, in pieces: the pictures' own bytes, and little
-//! between them.
+//! Writes pictures of a stream as one file to download, in pieces: the unchanged bytes of the pictures, with
+//! short headers between them.
 //!
 //! Pure: pictures in, pieces and their whole length out. Nothing is collected in memory; a picture is freed
 //! when its piece was taken.

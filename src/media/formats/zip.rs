@@ -1,8 +1,8 @@
 //! Writes JPEGs to an archive (PKWARE's APPNOTE), stored as they are: they would not become smaller.
 //!
-//! A picture's checksum is reckoned when its turn comes, so that a clip begins at once. Offsets fit 32 bits,
-//! since no clip reaches 4 GiB; for more than 65,534 pictures the archive's end says their number in the
-//! manner of Zip64.
+//! A picture's checksum is computed when the picture is written, so that a clip begins at once. Offsets fit
+//! 32 bits, since no clip reaches 4 GiB; for more than 65,534 pictures the end of the archive states their
+//! number in a Zip64 record.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use jiff::Zoned;
@@ -155,7 +155,7 @@ impl<P> ZipWriter<P> {
         let count = self.entries.len() as u64;
         let here = u64::from(offset) + self.directory as u64;
         out.put_slice(b"PK\x06\x06");
-        // The record's length without what stands before this.
+        // The record's length after this field.
         out.put_u64_le(44);
         [MADE_ON_UNIX | VERSION_ZIP64, VERSION_ZIP64].into_iter().for_each(|value| out.put_u16_le(value));
         [0, 0].into_iter().for_each(|disk| out.put_u32_le(disk));

@@ -1,6 +1,6 @@
 //! The Huffman tables that motion JPEG omits: those of ITU-T T.81, Annex K.3.
 //!
-//! UVC cameras and AVI files leave them out to save bytes. Decoders of video know that; browsers do not.
+//! UVC cameras and AVI files leave them out to save bytes. Video decoders supply them; browsers do not.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -72,7 +72,7 @@ const SEGMENT_LEN: usize = 420;
 
 /// Puts the standard tables before the first scan: one allocation, one copy.
 ///
-/// Bytes in which no scan can be found come back as they are.
+/// Bytes in which no scan can be found are returned unchanged.
 #[must_use]
 pub(crate) fn with_huffman_tables(jpeg: &Bytes) -> Bytes {
     let Some(scan) = first_scan(jpeg) else { return jpeg.clone() };

@@ -2,8 +2,8 @@
 //! tables.
 //!
 //! Segments are walked by their lengths (ITU-T T.81, Annex B), never by searching for `FF D9`: the thumbnail
-//! in a camera's EXIF segment holds one. What a browser could not show anyhow is refused here, with the
-//! offset of what is wrong. Whether the picture data decode is not looked at.
+//! in a camera's EXIF segment holds one. JPEGs that no browser can show are refused here, with the offset of
+//! the error. The picture data are not decoded, so errors in them are not found.
 
 pub(crate) mod huffman;
 pub(crate) mod marker;
@@ -73,7 +73,7 @@ struct FrameHeader {
 /// The result of one step of the walk.
 enum Step {
     Continue,
-    More,
+    NeedMore,
     Done(JpegInfo),
 }
 
@@ -91,7 +91,7 @@ impl Walk {
             };
             match step {
                 Step::Continue => {}
-                Step::More => return Ok(Progress::NeedMore),
+                Step::NeedMore => return Ok(Progress::NeedMore),
                 Step::Done(info) => return Ok(Progress::Done(info)),
             }
         }
@@ -109,7 +109,7 @@ impl Walk {
                 self.expect = Expect::Marker;
                 Ok(Step::Continue)
             }
-            [] | [0xff] => Ok(Step::More),
+            [] | [0xff] => Ok(Step::NeedMore),
             _ => Err(JpegError::NoSoi),
         }
     }
@@ -124,15 +124,15 @@ impl Walk {
         }
         // The last FF may be a marker's, whose second byte is still to come.
         self.at += rest.len() - usize::from(rest.last() == Some(&0xff));
-        Step::More
+        Step::NeedMore
     }
 
     fn segment(&mut self, bytes: &[u8]) -> Result<Step, JpegError> {
-        let Some(&found) = bytes.get(self.at) else { return Ok(Step::More) };
+        let Some(&found) = bytes.get(self.at) else { return Ok(Step::NeedMore) };
         if found != 0xff {
             return Err(JpegError::NoMarker { offset: self.at, found });
         }
-        let Some(&code) = bytes.get(self.at + 1) else { return Ok(Step::More) };
+        let Some(&code) = bytes.get(self.at + 1) else { return Ok(Step::NeedMore) };
         let offset = self.at;
         match code {
             0xff => self.at += 1,
@@ -142,7 +142,7 @@ impl Walk {
             0x00..=0xbf => return Err(JpegError::Marker { offset, code }),
             _ => {
                 let Some(rest) = bytes.get(offset + 2..).filter(|rest| rest.len() >= 2) else {
-                    return Ok(Step::More);
+                    return Ok(Step::NeedMore);
                 };
                 return self.body(code, u16::from_be_bytes([rest[0], rest[1]]), &rest[2..]);
             }
@@ -158,7 +158,7 @@ impl Walk {
         match code {
             marker::DHT => self.has_huffman_tables |= self.first_scan.is_none(),
             marker::SOF0..=marker::SOF2 => {
-                let Some(body) = body.get(..body_len) else { return Ok(Step::More) };
+                let Some(body) = body.get(..body_len) else { return Ok(Step::NeedMore) };
                 if self.frame.is_some() {
                     return Err(JpegError::Marker { offset, code });
                 }
@@ -172,7 +172,7 @@ impl Walk {
             }
             marker::SOS => {
                 // Ns, two bytes for each of Ns components, and three more (T.81, B.2.3).
-                let Some(&components) = body.first() else { return Ok(Step::More) };
+                let Some(&components) = body.first() else { return Ok(Step::NeedMore) };
                 if !(1..=4).contains(&components) || body_len != 4 + 2 * usize::from(components) {
                     return Err(wrong_length);
                 }
@@ -241,7 +241,7 @@ pub fn start(bytes: &[u8]) -> Option<usize> {
     (0..bytes.len().min(MAX_LEADING_BYTES + 1)).find(begins)
 }
 
-/// Walks a whole JPEG; bytes after its end are not looked at.
+/// Walks a whole JPEG; bytes after its end are ignored.
 ///
 /// # Errors
 /// [`JpegError`] with its offset; [`JpegError::Truncated`] when only the end is missing.

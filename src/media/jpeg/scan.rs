@@ -1,23 +1,23 @@
 //! Finds the end of picture data.
 //!
 //! An entropy-coded scan has an FF every hundred bytes or so, and nearly every one is data (FF 00) or a
-//! restart marker. Going from one FF to the next costs a mispredicted branch each: a processor cannot foresee
-//! where they stand. So a block of bytes is asked as a whole, without branches, whether any FF in it might
-//! end the data; the compiler makes vector instructions of that. What is asked of each block is as little as
-//! rules out nearly all of them; the few that it does not (restart markers, fill bytes, and the end) are
-//! looked at closer.
+//! restart marker. Searching from one FF to the next costs a mispredicted branch for each, because a
+//! processor cannot predict their positions. So whole blocks of bytes are tested without branches for any FF
+//! that might end the data; the compiler generates vector instructions for the test. The first test is as
+//! short as possible and rules out nearly all blocks. The few that remain (restart markers, fill bytes, and
+//! the end) are examined byte by byte.
 
 use super::marker;
 
-/// Number of bytes examined at once: long enough that the loop around costs little, short enough that going
-/// through a block in which there is something costs little, too.
+/// Number of bytes examined at once: long enough that the outer loop costs little, short enough that
+/// searching a block that contains a marker costs little, too.
 const BLOCK: usize = 64;
 
 /// Returns the offset of the first marker that ends a scan, at its last FF: fill bytes (FF FF) belong to the
 /// data. An FF without its second byte is none yet.
 pub(crate) fn end_of_scan(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
-    // Each byte is looked at together with the one behind it.
+    // Each byte is examined together with the next one.
     if let Some(last) = bytes.len().checked_sub(BLOCK + 1) {
         loop {
             let (firsts, seconds) = (&bytes[at..at + BLOCK], &bytes[at + 1..at + 1 + BLOCK]);

@@ -1,8 +1,8 @@
 //! Reads the kind of a body from the `Content-Type` of a camera's response.
 //!
-//! Lenient, as cameras are: quoted boundaries, other parameters around, missing boundaries, any case. Whether
-//! the boundary is written in the body as announced is for
-//! [`PartParser`](crate::media::multipart::parser::PartParser) to find out.
+//! Lenient, as cameras are: quoted boundaries, other parameters around, missing boundaries, any case. The
+//! boundary of the body may differ from the announced one, which
+//! [`PartParser`](crate::media::multipart::parser::PartParser) detects.
 
 /// Longest boundary that is searched for; RFC 2046 allows 70 characters, some cameras use more.
 const MAX_BOUNDARY: usize = 200;

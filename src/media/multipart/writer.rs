@@ -1,9 +1,9 @@
 //! Renders frames as the parts of a `multipart/x-mixed-replace` response, once per frame for any number of
 //! viewers.
 //!
-//! The delimiter stands before the first part and again right after each frame: Firefox shows a frame only
-//! when the delimiter behind it has arrived, ffmpeg and OpenCV need the one in front. `Content-Length` is
-//! written in this letter case because motionEye's client searches for it literally.
+//! The delimiter is written before the first part and again directly after each frame: Firefox shows a frame
+//! only when the next delimiter has arrived, ffmpeg and OpenCV need the one before the frame.
+//! `Content-Length` is written in this letter case because motionEye's client searches for it literally.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -9,7 +9,10 @@ use std::time::Duration;
 use futures_util::future::LocalBoxFuture;
 use tokio::task::yield_now;
 
-use super::response_kind::{Announced, Expected, Judged, judged};
+use super::{
+    parser_limits,
+    response_kind::{DetectedBody, Expected, ResponseHead, detect_body},
+};
 use crate::{
     bus::Ingest,
     config::{Limits, UpstreamConfig},
@@ -40,19 +43,16 @@ impl MjpegSource {
             client: HttpClient::new(&config, limits.max_header_bytes),
             first_frame_timeout: config.first_frame_timeout,
             frame_timeout: config.frame_timeout,
-            parser_limits: ParserLimits {
-                max_frame_bytes: limits.max_frame_bytes,
-                max_header_bytes: limits.max_header_bytes,
-            },
+            parser_limits: parser_limits(limits),
         }
     }
 
     async fn stream(&mut self, ingest: &Ingest) -> Result<(), SourceError> {
         let mut response = self.client.get(&[]).await?;
         let host = response.host().to_owned();
-        let announced = Announced::read(&response, Expected::Stream)?;
+        let head = ResponseHead::read(&response, Expected::Stream)?;
         let deadline = BodyDeadline::new(Deadline::FirstFrame, self.first_frame_timeout);
-        let Judged { kind, first, ended } = judged(&announced, &mut response, deadline).await?;
+        let DetectedBody { kind, first, ended } = detect_body(&head, &mut response, deadline).await?;
         let mut parser = PartParser::new(kind, self.parser_limits);
         parser.push(&first);
         let body = (!ended).then(|| response.into_body());
@@ -72,8 +72,8 @@ impl MjpegSource {
         })
     }
 
-    /// Passes on the frames of a body, of which the parser may already hold the beginning. `None` stands for
-    /// a body that has ended there.
+    /// Publishes the frames of a body, of which the parser may already hold the beginning. `None` means that
+    /// the body has ended there.
     async fn frames(
         &self,
         host: &str,

@@ -6,14 +6,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::response_kind::{Announced, Expected, Judged, judged};
+use super::{
+    parser_limits,
+    response_kind::{DetectedBody, Expected, ResponseHead, detect_body},
+};
 use crate::{
     config::{Environment, Limits, SourceConfig, UpstreamConfig, parse},
     media::{
         jpeg::JpegInfo,
         multipart::{
             content_type::ContentKind,
-            parser::{ParserLimits, Part, PartParser, Quirk},
+            parser::{Part, PartParser, Quirk},
         },
     },
     source::{
@@ -88,51 +91,50 @@ pub fn upstream(url: &str, insecure: bool) -> Result<UpstreamConfig, String> {
     }
 }
 
-/// Looks at an answer, as the sources of type `mjpeg` and `snapshot` do.
+/// Examines a response, as the sources of type `mjpeg` and `snapshot` do.
 ///
 /// # Errors
 /// The status or the type of an answer that holds no pictures: the reason that a source would have.
 pub async fn observe(
     mut response: Response<'_>,
-    patience: ProbeLimits,
+    bounds: ProbeLimits,
     limits: &Limits,
 ) -> Result<ProbeReport, SourceError> {
-    let parser_limits =
-        ParserLimits { max_frame_bytes: limits.max_frame_bytes, max_header_bytes: limits.max_header_bytes };
-    let announced = Announced::read(&response, Expected::Stream)?;
-    let deadline = BodyDeadline::new(Deadline::FirstFrame, patience.within);
-    let Judged { kind, first, mut ended } = judged(&announced, &mut response, deadline).await?;
+    let head = ResponseHead::read(&response, Expected::Stream)?;
+    let deadline = BodyDeadline::new(Deadline::FirstFrame, bounds.within);
+    let DetectedBody { kind, first, mut ended } = detect_body(&head, &mut response, deadline).await?;
     let multipart = matches!(kind, ContentKind::Multipart { .. });
     let declared = response.content_length();
-    let mut parser = PartParser::new(kind, parser_limits);
-    let mut seen = ProbeReport::default();
+    let mut parser = PartParser::new(kind, parser_limits(limits));
+    let mut report = ProbeReport::default();
     parser.push(&first);
     loop {
-        seen.take(&mut parser, PartParser::next_part, patience.frames);
+        report.collect(&mut parser, PartParser::next_part, bounds.frames);
         if ended {
-            seen.ended.get_or_insert(BodyEnd::Orderly);
-            seen.take(&mut parser, PartParser::finish, patience.frames);
+            report.ended.get_or_insert(BodyEnd::Orderly);
+            report.collect(&mut parser, PartParser::finish, bounds.frames);
         }
-        if seen.ended.is_some() || seen.frames >= patience.frames {
+        if report.ended.is_some() || report.frames >= bounds.frames {
             break;
         }
         match response.chunk(deadline).await {
             Ok(Some(chunk)) => parser.push(&chunk),
             Ok(None) => ended = true,
-            Err(SourceError::Late { .. }) if seen.frames > 0 => break,
-            Err(error) => seen.ended = Some(BodyEnd::Broken(error.to_string())),
+            Err(SourceError::Late { .. }) if report.frames > 0 => break,
+            Err(error) => report.ended = Some(BodyEnd::Broken(error.to_string())),
         }
     }
-    let whole = declared.is_some_and(|declared| seen.bytes <= declared);
-    seen.single = seen.frames == 1 && !multipart && (matches!(seen.ended, Some(BodyEnd::Orderly)) || whole);
-    if seen.single {
-        // A picture of its own is no stream whose framing could be odd.
-        seen.quirks.retain(|(quirk, _)| *quirk != Quirk::BareJpegs);
+    let whole = declared.is_some_and(|declared| report.bytes <= declared);
+    let complete = whole || matches!(report.ended, Some(BodyEnd::Orderly));
+    report.single = report.frames == 1 && !multipart && complete;
+    if report.single {
+        // The framing of a single picture is not a quirk.
+        report.quirks.retain(|(quirk, _)| *quirk != Quirk::BareJpegs);
         if response.is_cut_off() {
-            add(&mut seen.quirks, Quirk::ShortBody, 1);
+            add(&mut report.quirks, Quirk::ShortBody, 1);
         }
     }
-    Ok(seen)
+    Ok(report)
 }
 
 impl ProbeReport {
@@ -141,14 +143,14 @@ impl ProbeReport {
         self.single
     }
 
-    /// Takes the frames that `next` returns, up to `most` in all.
-    fn take<E: std::fmt::Display>(
+    /// Adds the frames that `next` returns, up to `max` in all.
+    fn collect<E: std::fmt::Display>(
         &mut self,
         parser: &mut PartParser,
         next: fn(&mut PartParser) -> Result<Option<Part>, E>,
-        most: u64,
+        max: u64,
     ) {
-        while self.frames < most {
+        while self.frames < max {
             match next(parser) {
                 Ok(Some(part)) => self.frame(part),
                 Ok(None) => break,

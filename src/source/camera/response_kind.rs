@@ -1,8 +1,8 @@
-//! Decides what the answer of a camera holds: pictures and their framing, or something else.
+//! Detects what a camera's response holds: pictures and their framing, or something else.
 //!
-//! The only place for it: streams, snapshots, `framecast probe` and the page's test all ask here, so that
-//! they cannot disagree. The first bytes decide; the announced type matters only where they are neither a
-//! JPEG nor a multipart body.
+//! Streams, snapshots, `framecast probe` and the page's test all use this module, so that their results
+//! agree. The first bytes of the body decide; the announced type matters only where they are neither a JPEG
+//! nor a multipart body.
 
 use std::time::Duration;
 
@@ -19,16 +19,17 @@ use crate::{
     },
 };
 
-/// Blank bytes in front of a body that are skipped while it is judged: cameras write a line break or NULs.
+/// Maximum number of blank bytes that are skipped before a body is classified: cameras write a line break or
+/// NULs.
 const MAX_LEADING_BLANKS: usize = 64;
 
-/// Bytes after the blanks from which every verdict can be given.
+/// Bytes after the blanks that are enough to classify any body.
 const ENOUGH: usize = 16;
 
 /// Longest wait for the rest of a page, whose title is for the reason only: the stream is offline meanwhile.
 const TITLE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Content that a URL should return. It only chooses words.
+/// Content that a URL should return. It only selects the wording of errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
     /// A stream of pictures.
@@ -39,7 +40,7 @@ pub enum Expected {
 
 /// The kind of a body, by its first bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum BodyKind {
     /// More bytes are needed.
     NeedMore,
     /// Pictures in this framing.
@@ -48,20 +49,20 @@ pub enum Verdict {
     Other,
 }
 
-/// The head of an answer that may hold pictures.
+/// The head of a response that may hold pictures.
 #[derive(Debug, Clone)]
-pub struct Announced {
+pub struct ResponseHead {
     kind: ContentKind,
     host: String,
     expected: Expected,
 }
 
-impl Announced {
-    /// Reads an answer's head.
+impl ResponseHead {
+    /// Reads a response's head.
     ///
     /// # Errors
-    /// [`SourceError::Status`] unless it is a success (any 2xx: some cameras answer 206 without being asked
-    /// for a range), [`SourceError::ContentType`] for a compressed body, which was never asked for.
+    /// [`SourceError::Status`] unless it is a success (any 2xx: some cameras answer 206 without a request for
+    /// a range), [`SourceError::ContentType`] for a compressed body, which was not requested.
     pub fn read(response: &Response<'_>, expected: Expected) -> Result<Self, SourceError> {
         let host = response.host().to_owned();
         if !(200..300).contains(&response.status()) {
@@ -69,53 +70,56 @@ impl Announced {
         }
         let kind = ContentKind::from_header(response.content_type());
         let coding = response.header("content-encoding").filter(|coding| *coding != "identity");
-        let announced = Self { kind, host, expected };
+        let head = Self { kind, host, expected };
         match coding {
-            Some(coding) => {
-                Err(announced.refusal_of(&format!("a body compressed with {coding}"), None, None))
-            }
-            None => Ok(announced),
+            Some(coding) => Err(head.content_error(&format!("a body compressed with {coding}"), None, None)),
+            None => Ok(head),
         }
     }
 
-    /// Judges the first bytes of the body; `ended` says that there are no more.
-    pub fn judge(&self, first: &[u8], ended: bool) -> Verdict {
+    /// Classifies the body by its first bytes; `ended` says that there are no more.
+    pub fn classify(&self, first: &[u8], ended: bool) -> BodyKind {
         if matches!(self.kind, ContentKind::Multipart { .. }) {
-            return Verdict::Pictures(self.kind.clone());
+            return BodyKind::Pictures(self.kind.clone());
         }
         let blanks = first.iter().take_while(|&&byte| byte == 0 || byte.is_ascii_whitespace()).count();
         let bytes = &first[blanks.min(MAX_LEADING_BLANKS)..];
         if bytes.starts_with(b"\xff\xd8") {
-            return Verdict::Pictures(ContentKind::Jpeg);
+            return BodyKind::Pictures(ContentKind::Jpeg);
         }
         if bytes.len() < ENOUGH && blanks < MAX_LEADING_BLANKS && !ended {
-            return Verdict::NeedMore;
+            return BodyKind::NeedMore;
         }
         let multipart = bytes.starts_with(b"--")
             || bytes.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-"));
         if multipart {
-            return Verdict::Pictures(ContentKind::Multipart { boundary: None, quoted: false });
+            return BodyKind::Pictures(ContentKind::Multipart { boundary: None, quoted: false });
         }
         match self.kind {
-            ContentKind::Other(_) => Verdict::Other,
-            _ if MediaType::sniff(bytes).is_some() => Verdict::Other,
-            // Labelled as pictures, or not at all: whatever stands in front of the first is skipped.
-            _ => Verdict::Pictures(self.kind.clone()),
+            ContentKind::Other(_) => BodyKind::Other,
+            _ if MediaType::sniff(bytes).is_some() => BodyKind::Other,
+            // Labelled as pictures, or not at all: data before the first picture are skipped.
+            _ => BodyKind::Pictures(self.kind.clone()),
         }
     }
 
-    /// Returns the error for a body that [`Announced::judge`] found to be something else.
-    pub fn refusal(&self, first: &[u8]) -> SourceError {
+    /// Returns the error for a body that [`ResponseHead::classify`] found to be something else.
+    pub fn unexpected_content(&self, first: &[u8]) -> SourceError {
         let label = match &self.kind {
             ContentKind::Other(label) => label.as_str(),
             ContentKind::Multipart { .. } => "multipart",
             ContentKind::Jpeg => "image/jpeg",
             ContentKind::Missing => "",
         };
-        self.refusal_of(label, MediaType::sniff(first), PageTitle::find(first))
+        self.content_error(label, MediaType::sniff(first), PageTitle::find(first))
     }
 
-    fn refusal_of(&self, label: &str, sniffed: Option<MediaType>, title: Option<PageTitle>) -> SourceError {
+    fn content_error(
+        &self,
+        label: &str,
+        sniffed: Option<MediaType>,
+        title: Option<PageTitle>,
+    ) -> SourceError {
         let (expected, what) = match self.expected {
             Expected::Stream => ("a multipart or JPEG body", "stream's"),
             Expected::Picture => ("a JPEG picture", "picture's"),
@@ -127,8 +131,8 @@ impl Announced {
 
 /// A body whose framing is known, with the bytes that were read to find it out.
 #[derive(Debug)]
-pub struct Judged {
-    /// The framing.
+pub struct DetectedBody {
+    /// The framing of the pictures in the body.
     pub kind: ContentKind,
     /// The first bytes of the body.
     pub first: BytesMut,
@@ -136,22 +140,22 @@ pub struct Judged {
     pub ended: bool,
 }
 
-/// Reads as much of the body as is needed to tell what it holds.
+/// Reads as much of the body as is needed to classify it.
 ///
 /// # Errors
 /// Those of reading, and [`SourceError::ContentType`] for something else than pictures.
-pub async fn judged(
-    announced: &Announced,
+pub async fn detect_body(
+    head: &ResponseHead,
     response: &mut Response<'_>,
     deadline: BodyDeadline,
-) -> Result<Judged, SourceError> {
+) -> Result<DetectedBody, SourceError> {
     let mut first = BytesMut::new();
     let mut ended = false;
     loop {
-        match announced.judge(&first, ended) {
-            Verdict::Pictures(kind) => return Ok(Judged { kind, first, ended }),
-            Verdict::Other => break,
-            Verdict::NeedMore => match response.chunk(deadline).await? {
+        match head.classify(&first, ended) {
+            BodyKind::Pictures(kind) => return Ok(DetectedBody { kind, first, ended }),
+            BodyKind::Other => break,
+            BodyKind::NeedMore => match response.chunk(deadline).await? {
                 Some(piece) => first.extend_from_slice(&piece),
                 None => ended = true,
             },
@@ -164,16 +168,16 @@ pub async fn judged(
     {
         first.extend_from_slice(&piece);
     }
-    Err(announced.refusal(&first))
+    Err(head.unexpected_content(&first))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn announced(content_type: Option<&str>) -> Announced {
+    fn head(content_type: Option<&str>) -> ResponseHead {
         let kind = ContentKind::from_header(content_type);
-        Announced { kind, host: "cam:80".into(), expected: Expected::Stream }
+        ResponseHead { kind, host: "cam:80".into(), expected: Expected::Stream }
     }
 
     const PAGE: &[u8] = b"<html><title>Log in</title></html>";
@@ -184,27 +188,27 @@ mod tests {
             for start in [&b""[..], b"\r\n", b"\0\0\0\0", b"\n \t"] {
                 let body = [start, b"\xff\xd8\xff\xe0"].concat();
                 for end in 0..start.len() + 2 {
-                    assert_eq!(announced(Some(label)).judge(&body[..end], false), Verdict::NeedMore);
+                    assert_eq!(head(Some(label)).classify(&body[..end], false), BodyKind::NeedMore);
                 }
-                let verdict = announced(Some(label)).judge(&body, false);
-                assert_eq!(verdict, Verdict::Pictures(ContentKind::Jpeg), "{label} {start:?}");
+                let kind = head(Some(label)).classify(&body, false);
+                assert_eq!(kind, BodyKind::Pictures(ContentKind::Jpeg), "{label} {start:?}");
             }
         }
     }
 
     #[test]
     fn a_multipart_body_is_one_whatever_its_label() {
-        let learnt = Verdict::Pictures(ContentKind::Multipart { boundary: None, quoted: false });
+        let learnt = BodyKind::Pictures(ContentKind::Multipart { boundary: None, quoted: false });
         for body in [
             &b"--frame\r\nContent-Type: image/jpeg"[..],
             b"\r\n--frame\r\nContent-T",
             b"Content-Type: image/jpeg",
         ] {
-            assert_eq!(announced(Some("text/plain")).judge(body, false), learnt);
-            assert_eq!(announced(None).judge(body, false), learnt);
+            assert_eq!(head(Some("text/plain")).classify(body, false), learnt);
+            assert_eq!(head(None).classify(body, false), learnt);
         }
-        let known = announced(Some("multipart/x-mixed-replace; boundary=x"));
-        assert!(matches!(known.judge(b"", false), Verdict::Pictures(ContentKind::Multipart { .. })));
+        let known = head(Some("multipart/x-mixed-replace; boundary=x"));
+        assert!(matches!(known.classify(b"", false), BodyKind::Pictures(ContentKind::Multipart { .. })));
     }
 
     #[test]
@@ -217,9 +221,9 @@ mod tests {
             (Some("video/h264"), b"\0\0\0\x01\x67 and so on, and on", "answered video/h264"),
             (Some("image/jpeg"), b"\x89PNG\r\n\x1a\n0123456789", "answered image/png labelled image/jpeg"),
         ] {
-            let announced = announced(label);
-            assert_eq!(announced.judge(body, true), Verdict::Other, "{label:?}");
-            let error = announced.refusal(body).to_string();
+            let head = head(label);
+            assert_eq!(head.classify(body, true), BodyKind::Other, "{label:?}");
+            let error = head.unexpected_content(body).to_string();
             let expected = format!("cam:80 {reason} where a multipart or JPEG body was expected");
             assert!(error.starts_with(&expected), "{error}");
         }
@@ -228,10 +232,10 @@ mod tests {
     #[test]
     fn unknown_bytes_under_a_fitting_label_are_left_to_the_parser() {
         for label in [None, Some("image/jpeg"), Some("application/octet-stream")] {
-            let verdict = announced(label).judge(&[0x55; 20], false);
-            assert_eq!(verdict, Verdict::Pictures(ContentKind::from_header(label)));
+            let kind = head(label).classify(&[0x55; 20], false);
+            assert_eq!(kind, BodyKind::Pictures(ContentKind::from_header(label)));
         }
-        assert_eq!(announced(None).judge(b"", true), Verdict::Pictures(ContentKind::Missing));
-        assert_eq!(announced(Some("text/html")).judge(b"", true), Verdict::Other);
+        assert_eq!(head(None).classify(b"", true), BodyKind::Pictures(ContentKind::Missing));
+        assert_eq!(head(Some("text/html")).classify(b"", true), BodyKind::Other);
     }
 }

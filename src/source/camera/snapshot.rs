@@ -9,7 +9,10 @@ use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::response_kind::{Announced, Expected, Judged, judged};
+use super::{
+    parser_limits,
+    response_kind::{DetectedBody, Expected, ResponseHead, detect_body},
+};
 use crate::{
     bus::{DropReason, Ingest},
     config::{Limits, UpstreamConfig},
@@ -25,14 +28,14 @@ use crate::{
 };
 
 /// Number of consecutive broken pictures after which the source fails: otherwise the camera would be polled
-/// at full rate forever, and the stream would look live with nothing to see.
+/// at full rate forever, and the stream would seem live without showing a picture.
 const MAX_BROKEN_IN_A_ROW: u32 = 10;
 
 /// Minimum interval: below it, a camera that answers at once would be polled without a pause.
 const MIN_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Longest wait for what follows a picture that is shown already, so that its connection can be used again.
-/// Cameras that announce more than they send would take up the whole interval.
+/// Longest wait for data after a published picture, so that its connection can be used again. Cameras that
+/// announce more than they send would take up the whole interval.
 const KEEP_WITHIN: Duration = Duration::from_millis(250);
 
 /// A source that polls a JPEG URL.
@@ -69,16 +72,13 @@ impl SnapshotSource {
             bounds: Bounds {
                 first_frame_timeout: upstream.first_frame_timeout,
                 frame_timeout: upstream.frame_timeout,
-                parser_limits: ParserLimits {
-                    max_frame_bytes: limits.max_frame_bytes,
-                    max_header_bytes: limits.max_header_bytes,
-                },
+                parser_limits: parser_limits(limits),
             },
         }
     }
 
     /// Polls until the camera fails twice in a row, or before it gave its first picture. A camera that fails
-    /// now and then (busy, rebooting its web server) and works otherwise is asked again at its own interval.
+    /// now and then (busy, rebooting its web server) and works otherwise is polled again after the interval.
     async fn poll(&mut self, ingest: &Ingest) -> Result<(), SourceError> {
         let mut last = LastPicture::default();
         let mut broken_in_a_row = 0;
@@ -87,10 +87,10 @@ impl SnapshotSource {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             ticks.tick().await;
-            match self.ask(ingest, &mut last).await {
-                Ok(Picture::Shown) => (worked, broken_in_a_row) = (true, 0),
-                Ok(Picture::Unchanged) => worked = true,
-                Ok(Picture::Broken(host, error)) => {
+            match self.poll_once(ingest, &mut last).await {
+                Ok(PollOutcome::Published) => (worked, broken_in_a_row) = (true, 0),
+                Ok(PollOutcome::Unchanged) => worked = true,
+                Ok(PollOutcome::Broken(host, error)) => {
                     broken_in_a_row += 1;
                     if broken_in_a_row >= MAX_BROKEN_IN_A_ROW {
                         return Err(SourceError::BrokenPictures { host, source: error });
@@ -105,11 +105,15 @@ impl SnapshotSource {
         }
     }
 
-    /// Asks once and shows the picture.
-    async fn ask(&mut self, ingest: &Ingest, last: &mut LastPicture) -> Result<Picture, SourceError> {
+    /// Requests the picture once and publishes it if it is new.
+    async fn poll_once(
+        &mut self,
+        ingest: &Ingest,
+        last: &mut LastPicture,
+    ) -> Result<PollOutcome, SourceError> {
         let mut response = self.client.get(&last.conditions()).await?;
         if response.status() == 304 {
-            return Ok(Picture::Unchanged);
+            return Ok(PollOutcome::Unchanged);
         }
         let host = response.host().to_owned();
         let validators = (owned(response.header("etag")), owned(response.header("last-modified")));
@@ -117,7 +121,7 @@ impl SnapshotSource {
             Ok(Ok(part)) => part,
             Ok(Err(error)) => {
                 response.drain(KEEP_WITHIN).await;
-                return Ok(Picture::Broken(host, error));
+                return Ok(PollOutcome::Broken(host, error));
             }
             Err(error) => {
                 response.drain(KEEP_WITHIN).await;
@@ -135,11 +139,11 @@ impl SnapshotSource {
             }
             *last = LastPicture { picture: Some(picture), etag: validators.0, last_modified: validators.1 };
         }
-        // After the picture is shown: what follows it may never come.
+        // After the picture is published: the rest of the body may never come.
         if !response.is_multipart() && !response.drain(KEEP_WITHIN).await {
             ingest.count_quirk(Quirk::ShortBody, 1);
         }
-        Ok(if unchanged { Picture::Unchanged } else { Picture::Shown })
+        Ok(if unchanged { PollOutcome::Unchanged } else { PollOutcome::Published })
     }
 }
 
@@ -158,14 +162,14 @@ impl Source for SnapshotSource {
 }
 
 impl Bounds {
-    /// Reads the answer up to the end of its first picture; the inner error is what is wrong with that.
+    /// Reads the response up to the end of its first picture; the inner error is about the picture itself.
     async fn picture(
         self,
         response: &mut Response<'_>,
         first: bool,
         ingest: &Ingest,
     ) -> Result<Result<Part, JpegError>, SourceError> {
-        let announced = Announced::read(response, Expected::Picture)?;
+        let head = ResponseHead::read(response, Expected::Picture)?;
         let deadline = if first {
             BodyDeadline::new(Deadline::FirstFrame, self.first_frame_timeout)
         } else {
@@ -177,7 +181,7 @@ impl Bounds {
         if !response.is_multipart() && response.content_length().is_some_and(|length| length > max as u64) {
             return Err(too_large());
         }
-        let Judged { kind, first, mut ended } = judged(&announced, response, deadline).await?;
+        let DetectedBody { kind, first, mut ended } = detect_body(&head, response, deadline).await?;
         let mut parser = PartParser::new(kind, self.parser_limits);
         parser.push(&first);
         let mut length = first.len();
@@ -209,7 +213,7 @@ impl Bounds {
     }
 }
 
-/// Counts what was noticed in one answer. Its framing is no quirk: a picture of its own has none.
+/// Counts the events of one response. Quirks of the framing are left out: a single picture has none.
 fn count(events: &ParserEvents, broken: bool, ingest: &Ingest) {
     for (quirk, times) in events.quirks().filter(|(quirk, _)| *quirk == Quirk::NoHuffmanTables) {
         ingest.count_quirk(quirk, times);
@@ -221,11 +225,12 @@ fn count(events: &ParserEvents, broken: bool, ingest: &Ingest) {
 }
 
 /// The outcome of one request.
-enum Picture {
-    Shown,
-    /// 304, or the same bytes.
+enum PollOutcome {
+    /// A new picture was published.
+    Published,
+    /// The camera answered 304, or sent the same bytes.
     Unchanged,
-    /// No whole JPEG; the host, and what is wrong.
+    /// The response holds no whole JPEG; the host, and the error.
     Broken(String, JpegError),
 }
 

@@ -1,4 +1,4 @@
-//! The errors that end a source's run, each with two texts: one for everybody, one for administrators.
+//! The errors that end a source's run, each with two texts: one for all viewers, one for administrators.
 
 mod reason;
 
@@ -103,7 +103,7 @@ pub enum SourceError {
     Redirect {
         /// Host and port.
         host: String,
-        /// The reason.
+        /// The reason why the redirect is not followed.
         reason: &'static str,
     },
     /// The status is not a success.
@@ -138,7 +138,7 @@ pub enum SourceError {
     TooLarge {
         /// Host and port.
         host: String,
-        /// The limit.
+        /// The limit in bytes.
         limit: usize,
     },
     /// One picture after another has more pixels than are allowed.
@@ -181,7 +181,7 @@ pub enum SourceError {
     Broken {
         /// Host and port.
         host: String,
-        /// The cause.
+        /// The cause of the failure.
         reason: String,
     },
     /// A program produced no frames.
@@ -204,7 +204,7 @@ pub enum SourceError {
     OriginAway {
         /// Its name.
         name: StreamName,
-        /// The reason.
+        /// The reason why it has no frames.
         reason: Reason,
     },
     /// The stream whose frames it shows has no new ones.

@@ -1,5 +1,5 @@
-//! The reason why a stream has no picture, in two texts: one for everybody who may watch, one for
-//! administrators and the log.
+//! The reason why a stream has no picture, in two texts: one for all viewers, one for administrators and the
+//! log.
 //!
 //! Camera responses, program output and configured names must not be shown to everybody: a stream's URL may
 //! lead to a service whose responses viewers must not read. So the detailed text is returned only by

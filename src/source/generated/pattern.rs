@@ -132,7 +132,7 @@ impl<'a> Painter<'a> {
         Ok(codec().encode(self.canvas.pixels(), Quality::PICTURE)?)
     }
 
-    /// Draws the moving bars, and below them a strip of grey steps that stands still.
+    /// Draws the moving bars, and below them a strip of grey steps that does not move.
     fn draw_bars(&mut self, seconds: f64, split: i32) {
         let width = self.canvas.width();
         let strip = split / 8;

@@ -1,4 +1,4 @@
-//! A line of text with the time in it: a clock, a caption, a sign.
+//! A picture of a line of text that may contain the time: a clock, a caption, a sign.
 
 use std::{sync::Once, time::SystemTime};
 

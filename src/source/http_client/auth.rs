@@ -36,7 +36,7 @@ pub(super) enum Authorization {
     Digest(String),
 }
 
-/// The credentials of one camera, and the scheme it asked for.
+/// The credentials of one camera, and the scheme that it requested.
 #[derive(Debug)]
 pub(super) struct Authorizer {
     login: Option<Login>,
@@ -152,7 +152,8 @@ fn normalized(challenge: &str) -> String {
     pairs.collect::<Vec<_>>().join(", ")
 }
 
-/// Whether one of the challenges is of a kind that framecast answers. No challenge at all means Basic.
+/// Returns whether one of the challenges is of a kind that framecast answers. No challenge at all means
+/// Basic.
 fn answerable(challenges: &[String]) -> bool {
     let known = |challenge: &String| is_scheme(challenge, "basic");
     challenges.is_empty() || challenges.iter().any(known) || best_digest(challenges).is_some()
@@ -183,7 +184,7 @@ fn is_scheme(challenge: &str, scheme: &str) -> bool {
 }
 
 /// Splits `Basic realm="a, b", Digest realm="c", nonce="d"` into its challenges: one begins at each word
-/// outside quotes that stands at the start or after a comma and is not followed by `=`.
+/// outside quotes at the start or after a comma that is not followed by `=`.
 fn split_challenges(value: &str) -> Vec<String> {
     let mut challenges: Vec<String> = Vec::new();
     for item in split_outside_quotes(value) {

@@ -59,7 +59,7 @@ impl HttpClient {
     }
 
     /// Requests the configured URL, with `headers` besides the configured ones. Redirects are followed and
-    /// challenges answered; any other status is the caller's to judge.
+    /// challenges answered; the caller checks any other status.
     ///
     /// # Errors
     /// Any failure up to the end of the head.

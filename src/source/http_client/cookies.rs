@@ -1,13 +1,12 @@
-//! Cookies that a camera sets and wants back (RFC 6265, as far as cameras go): kept for the life of the
-//! client and sent to the configured origin only. Pure.
+//! Cookies that a camera sets (the part of RFC 6265 that cameras use): kept for the life of the client and
+//! sent to the configured origin only. Pure.
 //!
-//! Kept out: paths, domains and expiry dates. A client asks one URL, of one origin.
+//! Kept out: paths, domains and expiry dates. A client requests one URL, of one origin.
 
-/// Cookies kept at most; cameras set one or two. The oldest gives way.
+/// Maximum number of cookies; cameras set one or two. The oldest is replaced.
 const MAX_COOKIES: usize = 16;
 
-/// Longest name and value together, in bytes: twice what RFC 6265 asks of browsers would be no session any
-/// more.
+/// Maximum length of name and value together, in bytes: what RFC 6265 requires browsers to accept.
 const MAX_COOKIE_BYTES: usize = 4 * 1024;
 
 /// The cookies of one camera.
@@ -17,10 +16,10 @@ pub(super) struct CookieJar {
 }
 
 impl CookieJar {
-    /// Takes the values of the `Set-Cookie` lines of an answer. What is no cookie is left out.
+    /// Stores the values of the `Set-Cookie` lines of a response. Values that are no cookies are ignored.
     pub(super) fn store(&mut self, lines: &[&str]) {
-        for connection in lines {
-            let mut attributes = connection.split(';');
+        for line in lines {
+            let mut attributes = line.split(';');
             let Some((name, value)) = attributes.next().and_then(|pair| pair.split_once('=')) else {
                 continue;
             };
@@ -46,7 +45,7 @@ impl CookieJar {
     }
 }
 
-/// `Max-Age` of zero or less: the camera takes the cookie back.
+/// `Max-Age` of zero or less: the camera removes the cookie.
 fn is_removal(attribute: &str) -> bool {
     let Some((name, value)) = attribute.split_once('=') else { return false };
     name.trim().eq_ignore_ascii_case("max-age") && value.trim().parse().is_ok_and(|seconds: i64| seconds <= 0)

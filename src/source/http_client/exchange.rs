@@ -99,7 +99,7 @@ impl Exchange {
         self.head.headers.get_all(name).filter_map(|value| value.to_str().ok()).collect()
     }
 
-    /// Whether the body ends only with the connection.
+    /// Returns whether the body ends only with the connection.
     pub(super) fn is_close_delimited(&self) -> bool {
         self.head.version == Version::HTTP_10
     }
@@ -158,7 +158,7 @@ impl Exchange {
         None
     }
 
-    /// Whether bytes of the declared length are still missing.
+    /// Returns whether bytes of the declared length are still missing.
     pub(super) fn is_cut_off(&self) -> bool {
         self.body.is_cut_off()
     }

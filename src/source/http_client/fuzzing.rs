@@ -48,9 +48,9 @@ pub fn challenge(input: &[u8]) {
     /// Maximum number of answers to a camera that rejects each: basic, and the digests of one request.
     const MOST_ANSWERS: usize = 6;
     // The head's reader lets nothing else pass, and actix-http accepts only such values.
-    let visible = |connection: &[u8]| connection.iter().all(|byte| (b' '..0x7f).contains(byte));
-    let lines: Vec<_> = input.split(|&byte| byte == b'\n').filter(|connection| visible(connection)).collect();
-    let values: Vec<_> = lines.iter().filter_map(|connection| std::str::from_utf8(connection).ok()).collect();
+    let visible = |line: &[u8]| line.iter().all(|byte| (b' '..0x7f).contains(byte));
+    let lines: Vec<_> = input.split(|&byte| byte == b'\n').filter(|line| visible(line)).collect();
+    let values: Vec<_> = lines.iter().filter_map(|line| std::str::from_utf8(line).ok()).collect();
     let login = Login { user: "door\"\\".into(), password: Secret::new("hunter2-hunter2") };
     let mut authorizer = Authorizer::new(Some(login));
     authorizer.begin_request(true);

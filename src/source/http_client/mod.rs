@@ -1,12 +1,12 @@
-//! An HTTP client for cameras. The only place that requests anything from cameras; webhooks, which need none
-//! of its repairs, use awc.
+//! An HTTP client for cameras: all requests to cameras are sent here. Webhooks, which need none of its
+//! repairs, use awc.
 //!
 //! [`HttpClient`] holds at most one connection, plain or TLS, and closes it before it opens another: an
 //! ESP32-CAM serves only one. It answers basic and digest challenges, follows redirects without sending
 //! credentials to another origin, and enforces the deadlines for connecting and for the head. Bodies come
 //! with the caller's deadlines, read straight into the caller's buffer ([`BodyReader`]).
 //!
-//! actix-http's codec writes requests and parses heads; what cameras send instead of HTTP is repaired before,
+//! actix-http's codec writes requests and parses heads; deviations of cameras from HTTP are repaired before,
 //! in [`head_repair`].
 
 mod auth;

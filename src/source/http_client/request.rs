@@ -27,7 +27,7 @@ impl Request<'_> {
     pub(super) fn into_head(self) -> Result<RequestHead, HttpError> {
         let mut head = RequestHead::default();
         head.uri = Uri::try_from(path_and_query(self.url))?;
-        // Some cameras know header names in one letter case only.
+        // Some cameras accept header names in one letter case only.
         head.set_camel_case_headers(true);
         let host = &self.url[Position::BeforeHost..Position::AfterPort];
         let ours = [("host", host), ("accept", "*/*"), ("user-agent", USER_AGENT)];

@@ -50,7 +50,7 @@ impl<'a> Response<'a> {
         self.exchange.header(name)
     }
 
-    /// Whether the body ends only with the connection.
+    /// Returns whether the body ends only with the connection.
     pub fn is_close_delimited(&self) -> bool {
         self.exchange.is_close_delimited()
     }
@@ -99,12 +99,12 @@ impl<'a> Response<'a> {
         !self.is_cut_off()
     }
 
-    /// Whether the head declares a multipart body, which may never end.
+    /// Returns whether the head declares a multipart body, which may never end.
     pub fn is_multipart(&self) -> bool {
         matches!(ContentKind::from_header(self.content_type()), ContentKind::Multipart { .. })
     }
 
-    /// Whether bytes of the declared length are still missing.
+    /// Returns whether bytes of the declared length are still missing.
     pub fn is_cut_off(&self) -> bool {
         self.exchange.is_cut_off()
     }

@@ -1,4 +1,4 @@
-//! A cache of converted pictures, so that a loop of PNGs is not encoded anew in each round.
+//! A cache of converted pictures, so that a loop of PNGs is not encoded again in each round.
 
 use std::{
     collections::{HashMap, HashSet},

@@ -24,7 +24,7 @@ pub enum ImagesError {
     Pattern {
         /// The glob pattern.
         pattern: String,
-        /// The error.
+        /// The syntax error of the pattern.
         reason: String,
     },
 }

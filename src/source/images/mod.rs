@@ -1,6 +1,6 @@
 //! A sequence of image files, shown in a loop: `type: images`.
 //!
-//! Files are listed anew in each round, so that new ones are shown and removed ones are not. A file that
+//! Files are listed again in each round, so that new ones are shown and removed ones are not. A file that
 //! cannot be read is skipped, counted, logged once, and tried again in the next round: it may be half
 //! written. JPEGs are published unchanged; other formats are converted, and the results are kept in a bounded
 //! cache. No file is read on the async threads.

@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 const LIMITS: PictureLimits = PictureLimits { max_frame_bytes: 100_000, max_frame_pixels: 1_000_000 };
 
-/// A JPEG that is told by its width.
+/// A JPEG that is identified by its width.
 fn jpeg(width: u16) -> Bytes {
     let pixels = Pixels::new(width, 8, PixelFormat::Gray, vec![128; usize::from(width) * 8]).unwrap();
     codec().encode(&pixels, Quality::PICTURE).unwrap()

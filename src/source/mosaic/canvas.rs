@@ -163,7 +163,7 @@ impl MosaicCanvas {
         frame: &Frame,
         memory: &PictureMemory,
     ) -> Result<(), CodecError> {
-        let Placement { place, wanted, orientation: upright, denominator } = self.placement(n, frame);
+        let Placement { place, wanted, orientation, denominator } = self.placement(n, frame);
         let how = DecodeOptions { denominator, gray: false, max_pixels: self.max_pixels };
         let before = self.tiles[n].picture.take();
         let at_before = before.as_ref().map(|(at, _)| *at);
@@ -174,7 +174,7 @@ impl MosaicCanvas {
             // Into the tile's own memory, which is no larger than its cell.
             scratch.resampler.resample_planes(
                 &scratch.planes,
-                (whole, wanted, upright),
+                (whole, wanted, orientation),
                 Sampling::S420,
                 &mut planes,
             )
@@ -187,13 +187,13 @@ impl MosaicCanvas {
 
     /// Returns the position of a picture in its tile, and how it is scaled and rotated.
     fn placement(&self, n: usize, frame: &Frame) -> Placement {
-        let upright = upright(frame);
+        let orientation = upright(frame);
         let size = (usize::from(frame.width()), usize::from(frame.height()));
-        let place = layout::fit(self.tiles[n].cell, upright.size(size));
-        let wanted = upright.size((place.width as usize, place.height as usize));
+        let place = layout::fit(self.tiles[n].cell, orientation.size(size));
+        let wanted = orientation.size((place.width as usize, place.height as usize));
         let ratio = (size.0 as f64 / wanted.0 as f64).min(size.1 as f64 / wanted.1 as f64);
         let denominator = denominator_for(ratio, codec().max_denominator());
-        Placement { place, wanted, orientation: upright, denominator }
+        Placement { place, wanted, orientation, denominator }
     }
 
     /// Paints tile `n`.

@@ -39,7 +39,7 @@ const FIRST_WAIT: Duration = Duration::from_secs(2);
 /// Interval at which the mosaic meanwhile checks for their pictures.
 const FIRST_POLL_INTERVAL: Duration = Duration::from_millis(25);
 
-/// Steps per unit of the aspect ratio that the layout tells apart: a twentieth.
+/// Steps per unit of the aspect ratio that the layout distinguishes: a twentieth.
 const ASPECT_STEPS: f64 = 20.0;
 
 /// A source that draws many streams as one.

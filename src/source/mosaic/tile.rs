@@ -60,7 +60,7 @@ impl MosaicTile {
     pub(super) fn refresh(&mut self) {
         self.health = (self.upstream.health)();
         if let StreamHealth::Away(reason) = &self.health {
-            // A tile is for everybody who may see the mosaic.
+            // All viewers of the mosaic see a tile.
             self.reason = Some(reason.public().to_owned());
         }
         // An error means that the stream has ended, which its state shows too.
@@ -76,7 +76,7 @@ impl MosaicTile {
         }
     }
 
-    /// Whether its first picture may arrive at any moment.
+    /// Returns whether its first picture may arrive at any moment.
     pub(super) fn is_expected(&self) -> bool {
         self.pending.is_none() && self.reason.is_none() && !matches!(self.health, StreamHealth::Away(_))
     }

@@ -1,5 +1,5 @@
 //! The image that viewers get while a source is away, in the configured style: the card, the last picture
-//! dimmed, or a picture of the user's own; the last two with the text of the card below.
+//! dimmed, or a configured picture; the last two with the text of the card below.
 //!
 //! An image that cannot be drawn is replaced by the card, which says why.
 

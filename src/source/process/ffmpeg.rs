@@ -15,8 +15,8 @@ const V4L2_QUALITY: u8 = 85;
 const BEST_QUANTISER: u8 = 2;
 const WORST_QUANTISER: u8 = 31;
 
-/// Returns the programs that `source` stands for, to be tried in order until one writes frames; none if it is
-/// not a program.
+/// Returns the programs for `source`, to be tried in order until one writes frames; none if it is not a
+/// program.
 pub(super) fn programs(source: &SourceConfig) -> Option<Vec<ExecConfig>> {
     match source {
         SourceConfig::Exec(exec) => Some(vec![exec.clone()]),
@@ -26,7 +26,7 @@ pub(super) fn programs(source: &SourceConfig) -> Option<Vec<ExecConfig>> {
     }
 }
 
-/// Returns the command line that a short form stands for, without credentials.
+/// Returns the command line of a short form, without credentials.
 pub fn explain(source: &SourceConfig) -> Option<String> {
     if matches!(source, SourceConfig::Exec(_)) {
         return None;

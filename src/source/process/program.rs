@@ -1,8 +1,8 @@
 //! A running program and its children, in a process group of their own.
 //!
-//! However its run ends (failure, cancellation, panic, shutdown), the whole group is asked to terminate, and
-//! killed if it does not. Only when framecast itself is killed can nothing do that: then the program ends at
-//! its next write to a pipe without a reader (`SIGPIPE`), which for a camera's program is soon.
+//! However its run ends (failure, cancellation, panic, shutdown), the whole group is told to terminate, and
+//! killed if it does not. If framecast itself is killed, it cannot do that: then the program ends at its next
+//! write to a pipe without a reader (`SIGPIPE`), which for a camera's program is soon.
 
 use std::{
     io,

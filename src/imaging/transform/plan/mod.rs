@@ -1,9 +1,9 @@
 //! Plans the steps for a picture before any of them is executed: a pure function, tested by itself.
 //!
 //! - Steps that only move pixels (crop, scale, turn, mirror) are one: a part of the picture is taken,
-//!   resampled once, and laid down the right way. Turning comes last, on the smallest picture.
-//! - A picture that becomes smaller by half and more is decoded smaller, where the codec can.
-//! - Of a picture that becomes grey only the brightness is decoded, wherever in the list that stands.
+//!   resampled once, and then turned. Turning comes last, on the smallest picture.
+//! - A picture that becomes smaller by half and more is decoded at a smaller size, if the codec can do that.
+//! - Of a picture that becomes grey only the brightness is decoded, wherever in the list that step is.
 //! - Steps that only move whole blocks could be done without decoding: [`TransformPlan::lossless`] says so.
 
 use super::orientation::Orientation;
@@ -73,7 +73,7 @@ pub enum Op {
 pub struct LosslessSteps {
     /// The steps: a crop, then a turn, then the removal of colours; those that change nothing are left out.
     pub ops: Vec<LosslessOp>,
-    /// Whether its EXIF data say that it has to be turned, which must not be said of the result.
+    /// Whether its EXIF data say that it has to be turned, which the result must not say.
     pub misaligned: bool,
 }
 
@@ -121,7 +121,7 @@ pub enum PlanError {
         width: usize,
         /// Height.
         height: usize,
-        /// The limit.
+        /// The limit in pixels.
         max_pixels: u64,
     },
 }
@@ -132,16 +132,16 @@ pub enum PlanError {
 /// [`PlanError`] when the steps do not fit the picture.
 pub fn plan(
     input: PictureProperties,
-    rework: &Transform,
+    transform: &Transform,
     limits: PlanLimits,
 ) -> Result<TransformPlan, PlanError> {
-    let mut builder = PlanBuilder::new(input, rework);
-    for (number, step) in rework.steps.iter().enumerate() {
+    let mut builder = PlanBuilder::new(input, transform);
+    for (number, step) in transform.steps.iter().enumerate() {
         builder.add(number, step, limits)?;
     }
     builder.flush();
-    let lossless = builder.lossless(input, rework);
-    let Encode { quality, subsampling } = rework.encode.unwrap_or_default();
+    let lossless = builder.lossless(input, transform);
+    let Encode { quality, subsampling } = transform.encode.unwrap_or_default();
     let sampling = match subsampling {
         Subsampling::S444 => Sampling::S444,
         Subsampling::S422 => Sampling::S422,
@@ -159,8 +159,8 @@ pub fn plan(
 }
 
 /// Returns the largest divisor that keeps every requested pixel, if the picture is resampled first of all.
-fn denominator(stages: &[Op], limits: PlanLimits) -> u8 {
-    let Some(Op::Move { take, size: (width, height), .. }) = stages.first() else { return 1 };
+fn denominator(ops: &[Op], limits: PlanLimits) -> u8 {
+    let Some(Op::Move { take, size: (width, height), .. }) = ops.first() else { return 1 };
     let ratio = (take.width / *width as f64).min(take.height / *height as f64);
     denominator_for(ratio, limits.max_denominator)
 }
@@ -181,8 +181,8 @@ struct Geometry {
 
 impl Geometry {
     fn identity((width, height): (usize, usize)) -> Self {
-        let take = SourceRect { x: 0.0, y: 0.0, width: width as f64, height: height as f64 };
-        Self { rect: take, scaled: (width, height), orientation: Orientation::NONE, is_changed: false }
+        let rect = SourceRect { x: 0.0, y: 0.0, width: width as f64, height: height as f64 };
+        Self { rect, scaled: (width, height), orientation: Orientation::NONE, is_changed: false }
     }
 
     fn size(&self) -> (usize, usize) {
@@ -226,7 +226,7 @@ struct PlanBuilder {
     ops: Vec<Op>,
     geometry: Geometry,
     gray: bool,
-    /// The last step that takes the colours; whatever is drawn later may have some.
+    /// The last step that removes the colours; later drawings may have colours again.
     grayed_at: Option<usize>,
     coloured: bool,
     /// Whether bounds have made it smaller.
@@ -234,12 +234,12 @@ struct PlanBuilder {
 }
 
 impl PlanBuilder {
-    fn new(input: PictureProperties, rework: &Transform) -> Self {
+    fn new(input: PictureProperties, transform: &Transform) -> Self {
         let mut geometry = Geometry::identity((input.width.into(), input.height.into()));
         if input.upright != Orientation::NONE {
             geometry.orient(input.upright);
         }
-        let grayed_at = rework.steps.iter().rposition(|step| *step == Step::Grayscale);
+        let grayed_at = transform.steps.iter().rposition(|step| *step == Step::Grayscale);
         let gray = input.gray || grayed_at.is_some();
         Self { ops: Vec::new(), geometry, gray, grayed_at, coloured: !gray, shrunk: false }
     }
@@ -326,31 +326,32 @@ impl PlanBuilder {
         }
     }
 
-    fn draw(&mut self, number: usize, hue: bool, stage: Op) {
+    fn draw(&mut self, number: usize, hue: bool, op: Op) {
         self.flush();
         let stays = self.grayed_at.is_none_or(|at| number > at);
         if hue && stays && !self.coloured {
             self.coloured = true;
             self.ops.push(Op::AddColour);
         }
-        self.ops.push(stage);
+        self.ops.push(op);
     }
 
     fn flush(&mut self) {
-        let Geometry { rect: take, scaled, orientation, is_changed: any } = self.geometry;
-        if any {
-            self.ops.push(Op::Move { take, size: scaled, orientation });
+        let Geometry { rect, scaled, orientation, is_changed } = self.geometry;
+        if is_changed {
+            self.ops.push(Op::Move { take: rect, size: scaled, orientation });
         }
         self.geometry = Geometry::identity(self.geometry.size());
     }
 
-    fn lossless(&self, input: PictureProperties, rework: &Transform) -> Option<LosslessSteps> {
+    fn lossless(&self, input: PictureProperties, transform: &Transform) -> Option<LosslessSteps> {
         let moves_blocks = |step: &Step| match step {
             Step::Crop(_) | Step::Rotate(_) | Step::Flip(_) | Step::Grayscale => true,
             Step::Within(_) => !self.shrunk,
             _ => false,
         };
-        if rework.encode.is_some() || rework.steps.is_empty() || !rework.steps.iter().all(moves_blocks) {
+        let steps = &transform.steps;
+        if transform.encode.is_some() || steps.is_empty() || !steps.iter().all(moves_blocks) {
             return None;
         }
         let whole = Geometry::identity((input.width.into(), input.height.into())).rect;

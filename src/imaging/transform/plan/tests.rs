@@ -68,9 +68,9 @@ fn a_picture_is_decoded_as_small_as_it_may_be() {
     {
         assert_eq!(planned(vec![width(to)]).denominator, denominator, "to {to}");
     }
-    let rework = Transform { steps: vec![width(240)], ..Transform::default() };
+    let transform = Transform { steps: vec![width(240)], ..Transform::default() };
     let limits = PlanLimits { max_denominator: 1, ..MEANS };
-    assert_eq!(plan(input(), &rework, limits).unwrap().denominator, 1, "a codec that cannot");
+    assert_eq!(plan(input(), &transform, limits).unwrap().denominator, 1, "a codec that cannot");
     assert_eq!(planned(vec![text(false), width(240)]).denominator, 1, "letters are drawn at full size first");
     assert_eq!(
         planned(vec![crop(0, 0, 480, 270), width(240)]).denominator,
@@ -117,16 +117,16 @@ fn what_moves_whole_blocks_only_can_be_done_without_loss() {
     assert_eq!(nothing.map(ops), [Some(vec![]), Some(vec![])]);
     assert_eq!(planned(vec![Step::Rotate(Rotation::By180), width(640)]).lossless, None);
     assert_eq!(planned(vec![Step::Rotate(Rotation::By180), text(false)]).lossless, None);
-    let rework =
+    let transform =
         Transform { steps: vec![Step::Grayscale], encode: Some(Encode::default()), strip_metadata: false };
-    assert_eq!(super::plan(input(), &rework, MEANS).unwrap().lossless, None, "a quality was asked for");
+    assert_eq!(super::plan(input(), &transform, MEANS).unwrap().lossless, None, "a quality was asked for");
 }
 
 #[test]
 fn a_cameras_own_turn_comes_first() {
     let sideways = PictureProperties { upright: Orientation::from_exif(6), ..input() };
-    let rework = Transform { steps: vec![crop(0, 0, 1080, 100)], ..Transform::default() };
-    let plan = plan(sideways, &rework, MEANS).unwrap();
+    let transform = Transform { steps: vec![crop(0, 0, 1080, 100)], ..Transform::default() };
+    let plan = plan(sideways, &transform, MEANS).unwrap();
     let Op::Move { take, .. } = plan.ops[0] else { panic!("{plan:?}") };
     assert_eq!(take, part(0.0, 0.0, 100.0, 1080.0), "its top is the left of the JPEG");
     assert_eq!(plan.size, (1080, 100));

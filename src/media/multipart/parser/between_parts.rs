@@ -8,17 +8,17 @@ const NEWLINES_AFTER_PADDING: i64 = 4;
 impl PartParser {
     /// Reads one line, some padding, or a JPEG's start.
     pub(super) fn gap(&mut self) -> Step {
-        let Some(&first) = self.buffer.first() else { return Step::More };
+        let Some(&first) = self.buffer.first() else { return Step::NeedMore };
         let second = self.buffer.get(1).copied();
         match (first, second) {
-            (b'\r' | 0xff, None) => Step::More,
+            (b'\r' | 0xff, None) => Step::NeedMore,
             (0xff, Some(0xd8)) => self.begin_jpeg(),
             (b'\r', Some(b'\n')) => self.blank_line(2),
             (b'\r' | b'\n', _) => self.blank_line(1),
             // Drivers align their buffers with either.
             (0, _) | (0xff, Some(0xff)) if !self.head.open() => {
                 self.skip(1);
-                Step::On
+                Step::Continue
             }
             _ if self.head.expects_body() && !self.delimiter.may_start(&self.buffer) => self.other_part(),
             _ => self.line(),
@@ -32,7 +32,7 @@ impl PartParser {
         }
         self.head.newline = true;
         self.skip(bytes);
-        Step::On
+        Step::Continue
     }
 
     /// Skips a part that is not a JPEG: its length, if true, keeps the search from matching its data.
@@ -46,7 +46,7 @@ impl PartParser {
     fn line(&mut self) -> Step {
         let Some((line_len, ended_len)) = self.find_line() else {
             if self.buffer.len() + self.head.bytes <= self.limits.max_header_bytes {
-                return Step::More;
+                return Step::NeedMore;
             }
             return self.junk();
         };
@@ -71,7 +71,7 @@ impl PartParser {
         self.check_declared_length();
         self.head.count_line(&self.buffer[..ended_len]);
         self.skip(ended_len);
-        Step::On
+        Step::Continue
     }
 
     /// Returns the next line's length, without and with its end. A JPEG's start also ends a line.
@@ -104,7 +104,7 @@ impl PartParser {
             self.events.discard(DiscardReason::LongHeaders);
         }
         let padding = self.declared_rest.and_then(|owed| usize::try_from(owed).ok()).unwrap_or_default();
-        // At least one byte, or the hunt would find the same place again.
+        // At least one byte, or the search would find the same place again.
         self.hunt_from(1, padding.saturating_sub(1))
     }
 

@@ -48,7 +48,7 @@ impl PartParser {
     }
 
     /// Moves the buffer's content to other memory with so many free bytes after it. That is the memory of the
-    /// frame before the last, if nobody holds it any more: fresh memory costs a page fault every 4 KiB.
+    /// frame before the last, if no reader holds it any more: fresh memory costs a page fault every 4 KiB.
     pub(super) fn make_room(&mut self, room: usize) {
         let needed = self.buffer.len() + room;
         let mut next = std::mem::take(&mut self.spare);

@@ -1,4 +1,4 @@
-//! The lines between parts: as announced, nearly as announced, or learnt from the body.
+//! Recognises the delimiters between parts: as announced, nearly as announced, or learnt from the body.
 
 use memchr::memmem;
 

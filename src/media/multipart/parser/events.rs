@@ -1,4 +1,4 @@
-//! The parser's events besides frames. They are counted here, so that nothing is dropped silently.
+//! The parser's events besides frames, counted so that no data are discarded silently.
 
 use super::quirk::Quirk;
 use crate::media::jpeg::JpegError;

@@ -7,18 +7,18 @@ use crate::media::jpeg::{JpegError, JpegInfo, Progress, Walk};
 const SOI_LEN: usize = 2;
 
 /// Further start markers before a picture: 16 bytes, as in a picture of its own
-/// ([`start`](crate::media::jpeg::start)). An endless row of them is no picture that begins late.
+/// ([`start`](crate::media::jpeg::start)). An endless row of them is not a picture.
 const MAX_EXTRA_SOIS: usize = 8;
 
 impl PartParser {
     pub(super) fn begin_jpeg(&mut self) -> Step {
         self.reserved = false;
         self.state = State::Jpeg(Walk::default());
-        Step::On
+        Step::Continue
     }
 
     pub(super) fn jpeg(&mut self) -> Step {
-        let State::Jpeg(walk) = &mut self.state else { return Step::On };
+        let State::Jpeg(walk) = &mut self.state else { return Step::Continue };
         let progress = walk.advance(&self.buffer);
         let offset = walk.offset();
         let max_len = self.limits.max_frame_bytes;
@@ -40,7 +40,7 @@ impl PartParser {
         }
     }
 
-    /// Starts the JPEG at its second SOI: nothing stands between the two.
+    /// Starts the JPEG at its second SOI, which directly follows the first.
     fn skip_soi(&mut self) -> Step {
         self.extra_sois += 1;
         self.events.quirk(Quirk::RepeatedSoi);
@@ -67,17 +67,17 @@ impl PartParser {
         if !self.reserved {
             self.reserved = true;
             let expected = self.expected_len();
-            // What is already there is not copied for the sake of a little more room.
+            // A buffer that is large enough is not copied only to gain a little more room.
             if self.buffer.capacity() < expected {
                 self.make_room((expected + READ_BYTES).saturating_sub(len));
             }
         }
-        Step::More
+        Step::NeedMore
     }
 
     fn take_part(&mut self, info: JpegInfo) -> Part {
-        let naked = !self.head.resynced && !self.head.delimiter;
-        if naked && let Some(quirk) = self.undelimited() {
+        let without_delimiter = !self.head.resynced && !self.head.delimiter;
+        if without_delimiter && let Some(quirk) = self.undelimited() {
             self.events.quirk(quirk);
         }
         for quirk in self.head.quirks(info.len) {

@@ -1,13 +1,13 @@
 //! Splits the body of a camera's response into JPEGs.
 //!
-//! The JPEG's own segments decide where a frame ends, whatever delimiters and lengths say: so every dialect
-//! that cameras speak (`tests/testkit/src/dialects.rs` writes them all) is read by the same few rules, and a
-//! frame is given out with its last byte, not with the delimiter behind it. Between two JPEGs lines are read
-//! one by one: delimiters, headers, blank lines. Where neither makes sense, the parser hunts for the next
-//! delimiter or SOI. `Content-Length` only helps to tell padding and torn frames apart.
+//! The JPEG's own segments decide where a frame ends, whatever delimiters and lengths say. So the same few
+//! rules read every dialect of cameras (`tests/testkit/src/dialects.rs` writes them all), and a frame is
+//! returned as soon as its last byte arrives, before the delimiter that follows it. Between two JPEGs lines
+//! are read one by one: delimiters, headers, blank lines. Where a line is neither, the parser searches for
+//! the next delimiter or SOI. `Content-Length` only helps to distinguish padding from truncated frames.
 //!
-//! No I/O. Each byte is looked at a bounded number of times, however it arrives. The buffer holds at most one
-//! frame, one head, and what was pushed last; room is kept for about two frames as long as the last.
+//! No I/O. Each byte is examined a bounded number of times, however it arrives. The buffer holds at most one
+//! frame, one head, and the bytes pushed last; memory is kept for about two frames as long as the last.
 
 mod delimiter;
 mod error;
@@ -34,7 +34,7 @@ use super::{
 };
 use crate::media::jpeg::{JpegError, JpegInfo, Walk};
 
-/// Number of `max_frame_bytes` without a frame after which a body is given up.
+/// Number of `max_frame_bytes` without a frame after which reading a body ends with an error.
 const FRAMELESS_LIMIT: u64 = 2;
 
 /// The limits of the data that the parser may hold.
@@ -49,7 +49,7 @@ pub struct ParserLimits {
 /// One picture cut from the body: SOI to EOI, not copied from the parser's buffer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// The JPEG.
+    /// The JPEG, from SOI to EOI.
     pub jpeg: Bytes,
     /// Content of the JPEG's segments.
     pub info: JpegInfo,
@@ -79,7 +79,7 @@ pub struct PartParser {
     head: PartHead,
     /// Number of bytes of an unfinished line that were searched for its end.
     scanned: usize,
-    /// Number of bytes that the last part's length promised after its JPEG; below zero when more came.
+    /// Number of bytes that the last part's length declares after its JPEG; below zero when more came.
     declared_rest: Option<i64>,
     /// Whether memory was reserved for the JPEG that is arriving.
     reserved: bool,
@@ -158,8 +158,8 @@ impl PartParser {
                 State::Hunt { ignore_soi } => self.hunt(ignore_soi),
             };
             match step {
-                Step::On => {}
-                Step::More => return Ok(None),
+                Step::Continue => {}
+                Step::NeedMore => return Ok(None),
                 Step::Part(part) => return Ok(Some(part)),
             }
         }
@@ -215,21 +215,24 @@ impl PartParser {
 
     fn hunt_from(&mut self, bytes: usize, ignore_soi: usize) -> Step {
         self.skip(bytes);
-        // A promise is kept no longer than a frame may be.
+        // A declared length is trusted up to the longest allowed frame.
         self.state = State::Hunt { ignore_soi: ignore_soi.min(self.limits.max_frame_bytes) };
-        Step::On
+        Step::Continue
     }
 
     fn read_lines(&mut self, resynced: bool) -> Step {
         self.state = State::Gap;
         self.head = PartHead::after_jpeg(resynced);
-        Step::On
+        Step::Continue
     }
 }
 
 /// The result of one step of the parser.
 enum Step {
-    On,
-    More,
+    /// The parser can take another step.
+    Continue,
+    /// More bytes are needed.
+    NeedMore,
+    /// A whole JPEG was found.
     Part(Part),
 }

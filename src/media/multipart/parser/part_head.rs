@@ -1,4 +1,4 @@
-//! The data between two JPEGs: delimiter and headers, as far as they matter.
+//! The delimiter and the headers of one part, as far as the parser uses them.
 
 use super::quirk::Quirk;
 
@@ -81,7 +81,7 @@ impl PartHead {
 
     /// Returns the quirks in the head of a part whose JPEG has `jpeg_len` bytes.
     pub(super) fn quirks(&self, jpeg_len: usize) -> impl Iterator<Item = Quirk> {
-        let told = !self.resynced && (self.delimiter || self.headers);
+        let has_head = !self.resynced && (self.delimiter || self.headers);
         let wrong = self.bad_length || self.length.is_some_and(|length| length < jpeg_len);
         [
             (self.closing, Quirk::EveryDelimiterCloses),
@@ -95,7 +95,7 @@ impl PartHead {
             (self.bytes > LONG_HEADERS, Quirk::LongPartHeaders),
         ]
         .into_iter()
-        .filter_map(move |(met, quirk)| (told && met).then_some(quirk))
+        .filter_map(move |(met, quirk)| (has_head && met).then_some(quirk))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The ways in which sources differ from the standard.
+//! The deviations of sources from the standard (RFC 2046).
 
 macro_rules! quirks {
     ($($(#[$doc:meta])+ $variant:ident $name:literal $sentence:literal)+) => {
@@ -90,7 +90,7 @@ quirks! {
     /// The body is no multipart.
     BareJpegs "bare-jpegs"
         "JPEGs follow each other without any multipart framing"
-    /// SOI stands there more than once before the first segment.
+    /// SOI is repeated before the first segment.
     RepeatedSoi "repeated-soi"
         "JPEGs begin with several start markers"
     /// JPEGs have no Huffman tables (USB cameras, AVI1).

@@ -35,7 +35,7 @@ impl PartParser {
             self.skip(found);
             return self.read_lines(false);
         }
-        // A delimiter may stand across the offset.
+        // A delimiter may extend across the offset.
         let skipped = (offset + 1).saturating_sub(self.delimiter.len().max(1)).max(2);
         let length = self.head.length.unwrap_or_default();
         self.hunt_from(skipped, length.saturating_sub(skipped))
@@ -58,6 +58,6 @@ impl PartParser {
         let kept = self.delimiter.len().max(SOI_AND_MARKER.len()) - 1;
         let passed = self.buffer.len().saturating_sub(kept);
         self.skip(passed);
-        Step::More
+        Step::NeedMore
     }
 }

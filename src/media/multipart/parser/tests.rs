@@ -322,7 +322,7 @@ fn picture_data_are_followed_to_their_end_cut_anywhere() {
 }
 
 /// Generates the length that a part declares, from the true one on.
-fn told_length() -> impl Strategy<Value = Option<i64>> {
+fn declared_length() -> impl Strategy<Value = Option<i64>> {
     prop_oneof![Just(None), Just(Some(0)), (-3000_i64..3000).prop_map(Some), (0..20_000_i64).prop_map(Some)]
 }
 
@@ -359,14 +359,14 @@ proptest! {
 
     #[test]
     fn no_length_changes_which_frames_come_out(
-        told in prop::collection::vec(told_length(), 4),
+        declared in prop::collection::vec(declared_length(), 4),
         mut cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
     ) {
         let frames = [detailed(3, false), jpegs().swap_remove(0), detailed(4, true), detailed(5, false)];
         let mut body = Vec::new();
-        for (frame, told) in frames.iter().zip(told) {
+        for (frame, declared) in frames.iter().zip(declared) {
             body.extend_from_slice(b"--cam\r\nContent-Type: image/jpeg\r\n");
-            if let Some(more) = told {
+            if let Some(more) = declared {
                 let length = (frame.len() as i64 + more).max(0);
                 body.extend_from_slice(format!("Content-Length: {length}\r\n").as_bytes());
             }

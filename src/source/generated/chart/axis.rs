@@ -24,7 +24,7 @@ pub(super) struct ValueAxis {
 }
 
 impl ValueAxis {
-    /// Creates an axis of about `count` ticks for `values`; `grounded` for shapes that stand on zero.
+    /// Creates an axis of about `count` ticks for `values`; `grounded` for shapes that begin at zero.
     pub(super) fn new(
         config: &AxisConfig,
         values: impl Iterator<Item = f64>,

@@ -1,4 +1,4 @@
-//! The errors of a polled address that should give points.
+//! The errors of polling points from an address.
 
 /// An error in the response of a polled address.
 #[derive(Debug, thiserror::Error)]

@@ -1,8 +1,8 @@
 //! Live graphs: `type: chart`.
 //!
-//! Points are pushed over HTTP ([`parse`]) or polled from an address; they are stored beside the source
-//! ([`points`]), also while nobody watches. The source draws when points arrive, and as time moves the lines
-//! to the left.
+//! Points are pushed over HTTP ([`parse`]) or polled from an address; they are stored outside the source
+//! ([`points`]), also while there is no viewer. The source draws when points arrive, and as time moves the
+//! lines to the left.
 
 mod draw;
 pub(in crate::source) mod error;

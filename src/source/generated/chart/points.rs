@@ -1,7 +1,6 @@
 //! The points of a chart's series, bounded in time and number.
 //!
-//! They are added from outside the source's runs (points arrive whether or not somebody watches), so they
-//! outlast them.
+//! They are kept between the runs of the source, because points arrive whether or not the stream has viewers.
 
 use std::{
     sync::{Mutex, PoisonError},

@@ -48,7 +48,7 @@ impl Default for State {
 }
 
 impl ChunkDecoder {
-    /// Whether there may be more data: false after the last chunk.
+    /// Returns whether there may be more data: false after the last chunk.
     ///
     /// # Errors
     /// The body is not chunked from here on.
@@ -60,7 +60,7 @@ impl ChunkDecoder {
         }
     }
 
-    /// Whether the last chunk was read, and nothing after it but line ends.
+    /// Returns whether the last chunk was read, and nothing after it but line ends.
     pub(super) fn is_at_clean_end(&self) -> bool {
         matches!(self.state, State::End) && !self.trailer
     }
@@ -98,7 +98,7 @@ impl ChunkDecoder {
     }
 }
 
-/// Whether `bytes` contains nothing but line ends.
+/// Returns whether `bytes` contains nothing but line ends.
 pub(super) fn is_line_end(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'))
 }

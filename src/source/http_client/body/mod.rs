@@ -1,5 +1,5 @@
-//! The body of a response, read from the socket straight into the caller's buffer (`docs/adr/0008`). It knows
-//! only the framing of the body.
+//! The body of a response, read from the socket straight into the caller's buffer (`docs/adr/0008`). This
+//! module handles only the framing of the body.
 
 mod chunked;
 #[cfg(test)]
@@ -60,7 +60,7 @@ impl BodyReader {
         read.map_err(|error| SourceError::Broken { host: host.clone(), reason: error.to_string() })
     }
 
-    /// Whether the declared length has not been reached.
+    /// Returns whether the declared length has not been reached.
     pub(super) fn is_cut_off(&self) -> bool {
         matches!(self.body.framing, BodyFraming::Length(1..))
     }
@@ -70,7 +70,7 @@ impl BodyReader {
         if self.body.is_at_clean_end() { self.body.transport.take() } else { None }
     }
 
-    /// Whether the last read had to wait for the camera, so that other tasks could run.
+    /// Returns whether the last read had to wait for the camera, so that other tasks could run.
     pub fn waited(&self) -> bool {
         self.timer.waited
     }
@@ -109,7 +109,7 @@ struct Body<Io> {
 }
 
 impl<Io> Body<Io> {
-    /// Whether the whole body was read, and only line ends after it.
+    /// Returns whether the whole body was read, and only line ends after it.
     fn is_at_clean_end(&self) -> bool {
         let ended = match &self.framing {
             BodyFraming::Close => false,
@@ -123,14 +123,14 @@ impl<Io> Body<Io> {
 impl<Io: AsyncRead + Unpin> Body<Io> {
     async fn read(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
         loop {
-            let most = match &self.framing {
+            let max = match &self.framing {
                 BodyFraming::Close => usize::MAX,
                 BodyFraming::Length(left) => usize::try_from(*left).unwrap_or(usize::MAX),
                 BodyFraming::Chunked(chunks) if chunks.has_more().map_err(io::Error::other)? => usize::MAX,
                 BodyFraming::Chunked(_) => 0,
             };
             let start = buffer.len();
-            let count = self.read_raw(buffer, most).await?;
+            let count = self.read_raw(buffer, max).await?;
             let gained = match &mut self.framing {
                 BodyFraming::Close => count,
                 BodyFraming::Length(left) => {
@@ -151,16 +151,16 @@ impl<Io: AsyncRead + Unpin> Body<Io> {
     }
 
     /// Reads into `buffer`: first the bytes that came with the head, then those of one read. Cancel-safe.
-    async fn read_raw(&mut self, buffer: &mut BytesMut, most: usize) -> io::Result<usize> {
-        let ready = self.leftover.split_to(self.leftover.len().min(most));
+    async fn read_raw(&mut self, buffer: &mut BytesMut, max: usize) -> io::Result<usize> {
+        let ready = self.leftover.split_to(self.leftover.len().min(max));
         if !ready.is_empty() {
             buffer.extend_from_slice(&ready);
             return Ok(ready.len());
         }
         match &mut self.transport {
-            Some(transport) if most > 0 => {
-                // Into the room there is: `read_buf` grows only what is full.
-                transport.read_buf(&mut buffer.limit(most)).await
+            Some(transport) if max > 0 => {
+                // Into the free capacity: `read_buf` grows only a full buffer.
+                transport.read_buf(&mut buffer.limit(max)).await
             }
             _ => Ok(0),
         }

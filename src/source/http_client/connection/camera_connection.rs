@@ -36,8 +36,8 @@ impl CameraConnection {
         &self.origin
     }
 
-    /// Whether it can take another request: the camera has not closed it, and has sent nothing since the last
-    /// response but the empty line after its last chunk.
+    /// Returns whether it can take another request: the camera has not closed it, and has sent nothing since
+    /// the last response but the empty line after its last chunk.
     pub(in crate::source::http_client) fn is_idle(&mut self) -> bool {
         let mut line_end = [0; 2];
         match self.read(&mut line_end).now_or_never() {
@@ -61,7 +61,7 @@ impl AsyncRead for CameraConnection {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf).map(|read| match read {
-            // Cameras close without TLS's close_notify; a picture's own bytes tell where it ends.
+            // Cameras close without TLS's close_notify; the end of a picture is found in its own bytes.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(()),
             read => read,
         })

@@ -102,7 +102,7 @@ impl ServerCertVerifier for AnyCertificate {
 mod tests {
     use super::*;
 
-    /// Webhooks use these settings with awc, which would speak HTTP/2 if a server agreed to it
+    /// Webhooks use these settings with awc, which would use HTTP/2 if a server agreed to it
     /// (RUSTSEC-2026-0258, deny.toml).
     #[test]
     fn no_protocol_is_offered_so_that_none_is_agreed_on() {

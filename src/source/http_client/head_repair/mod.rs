@@ -1,10 +1,10 @@
-//! Repairs the head of a camera's response: bytes in, a head that actix-http understands out. Pure.
+//! Repairs the head of a camera's response: bytes in, a head that actix-http accepts out. Pure.
 //!
-//! actix-http 3.20 refuses a head with a malformed line, takes an HTTP/1.1 response with neither length nor
-//! chunking for empty, and gives up at a repeated `Content-Length`. Cameras send all of these, so the head is
-//! parsed leniently and written anew: only the headers that framecast uses, and a status line whose version
-//! says how the body ends (actix-http reads an HTTP/1.0 body without a length to the end of the connection,
-//! as RFC 9112 section 6.3 requires for 1.1 too).
+//! actix-http 3.20 refuses a head with a malformed line, treats an HTTP/1.1 response with neither length nor
+//! chunking as empty, and fails at a repeated `Content-Length`. Cameras send all of these, so the head is
+//! parsed leniently and rewritten: only the headers that framecast uses, and a status line whose version says
+//! how the body ends (actix-http reads an HTTP/1.0 body without a length to the end of the connection, as RFC
+//! 9112 section 6.3 requires for 1.1 too).
 
 mod parsed_head;
 #[cfg(test)]
@@ -13,7 +13,7 @@ mod tests;
 use bytes::{BufMut, Bytes, BytesMut};
 use parsed_head::{ParsedHead, speaks_http};
 
-/// Number of bytes that show whether a peer speaks HTTP, even when its line never ends.
+/// Number of bytes that show whether a peer uses HTTP, even when its line never ends.
 const PROTOCOL_LENGTH: usize = 4;
 
 /// An error in a head that cannot be repaired.
@@ -31,7 +31,7 @@ pub enum HeadError {
     /// The head is longer than the limit.
     #[error("sent a response head of more than {limit} bytes (max_header_bytes)")]
     TooLong {
-        /// The limit.
+        /// The limit in bytes.
         limit: usize,
     },
 }
@@ -72,23 +72,21 @@ impl HeadReader {
                 return Err(HeadError::TooLong { limit: self.limit });
             }
             let start = std::mem::replace(&mut self.line_start, end);
-            let connection = trim_end(&self.raw[start..end]);
+            let line = trim_end(&self.raw[start..end]);
             match &mut self.answer {
-                None if connection.is_empty() => {}
-                None => {
-                    self.answer = Some(ParsedHead::from_status_line(connection).ok_or(HeadError::NotHttp)?)
-                }
-                // A camera that forgets the blank line goes straight on with its first delimiter.
-                Some(answer) if answer.multipart && connection.starts_with(b"--") => {
+                None if line.is_empty() => {}
+                None => self.answer = Some(ParsedHead::from_status_line(line).ok_or(HeadError::NotHttp)?),
+                // A camera that omits the blank line continues with its first delimiter.
+                Some(answer) if answer.multipart && line.starts_with(b"--") => {
                     return Ok(self.take_head(start));
                 }
-                Some(answer) if connection.is_empty() => {
+                Some(answer) if line.is_empty() => {
                     if !answer.is_interim() {
                         return Ok(self.take_head(end));
                     }
                     self.answer = None;
                 }
-                Some(answer) => answer.add_line(connection),
+                Some(answer) => answer.add_line(line),
             }
         }
         if self.raw.len() > self.limit { Err(HeadError::TooLong { limit: self.limit }) } else { Ok(None) }
@@ -104,18 +102,16 @@ impl HeadReader {
         Some(self.line_start + at + 1)
     }
 
-    /// Whether the current line begins with SOI, in place of the empty line that the camera forgot. Does not
-    /// wait for the end of the line.
+    /// Returns whether the current line begins with SOI, in place of the empty line that the camera omitted.
+    /// Does not wait for the end of the line.
     fn picture_begins(&self) -> Result<bool, HeadError> {
-        // What lies beyond the limit does not count, however much came at once.
-        let connection = &self.raw[self.line_start..self.raw.len().min(self.limit)];
-        let blank = connection.starts_with(b"\n") || connection.starts_with(b"\r\n");
+        // Bytes beyond the limit are ignored, however many came at once.
+        let line = &self.raw[self.line_start..self.raw.len().min(self.limit)];
+        let blank = line.starts_with(b"\n") || line.starts_with(b"\r\n");
         match &self.answer {
-            None if connection.len() >= PROTOCOL_LENGTH && !blank && !speaks_http(connection) => {
-                Err(HeadError::NotHttp)
-            }
+            None if line.len() >= PROTOCOL_LENGTH && !blank && !speaks_http(line) => Err(HeadError::NotHttp),
             None => Ok(false),
-            Some(_) => Ok(connection.starts_with(&[0xff, 0xd8])),
+            Some(_) => Ok(line.starts_with(&[0xff, 0xd8])),
         }
     }
 
@@ -129,7 +125,7 @@ impl HeadReader {
     }
 }
 
-fn trim_end(connection: &[u8]) -> &[u8] {
-    let connection = connection.strip_suffix(b"\n").unwrap_or(connection);
-    connection.strip_suffix(b"\r").unwrap_or(connection)
+fn trim_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
 }

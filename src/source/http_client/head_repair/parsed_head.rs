@@ -44,8 +44,8 @@ enum HeadFraming {
 
 impl ParsedHead {
     /// Parses a status line: `HTTP/1.1 200 OK`, `HTTP/1.0 200`, `ICY 200 OK`, `HTTP 200`.
-    pub(super) fn from_status_line(connection: &[u8]) -> Option<Self> {
-        let mut words = connection.split(|b| b.is_ascii_whitespace()).filter(|word| !word.is_empty());
+    pub(super) fn from_status_line(line: &[u8]) -> Option<Self> {
+        let mut words = line.split(|b| b.is_ascii_whitespace()).filter(|word| !word.is_empty());
         let protocol = words.next().filter(|word| speaks_http(word))?;
         let status = std::str::from_utf8(words.next()?).ok()?.parse().ok()?;
         let version = protocol.split(|&b| b == b'/').nth(1);
@@ -60,24 +60,24 @@ impl ParsedHead {
         })
     }
 
-    /// Whether it is an interim response such as `100 Continue`, before the final one.
+    /// Returns whether it is an interim response such as `100 Continue`, before the final one.
     pub(super) fn is_interim(&self) -> bool {
         self.status < 200 && self.status != 101
     }
 
-    pub(super) fn add_line(&mut self, connection: &[u8]) {
-        if connection.starts_with(b" ") || connection.starts_with(b"\t") {
+    pub(super) fn add_line(&mut self, line: &[u8]) {
+        if line.starts_with(b" ") || line.starts_with(b"\t") {
             if let Some((_, value)) = self.lines.last_mut().filter(|_| self.may_fold) {
                 value.push(b' ');
-                value.extend(visible(connection.trim_ascii()));
+                value.extend(visible(line.trim_ascii()));
             }
             return;
         }
         self.may_fold = false;
         // GoAhead sends lines without a colon.
-        let Some(colon) = memchr::memchr(b':', connection) else { return };
-        let name = connection[..colon].trim_ascii().to_ascii_lowercase();
-        let value = connection[colon + 1..].trim_ascii();
+        let Some(colon) = memchr::memchr(b':', line) else { return };
+        let name = line[..colon].trim_ascii().to_ascii_lowercase();
+        let value = line[colon + 1..].trim_ascii();
         match name.as_slice() {
             b"content-length" => self.length = last_length(value).or(self.length),
             b"transfer-encoding" => self.chunked |= has_token(value, b"chunked"),
@@ -138,13 +138,13 @@ impl ParsedHead {
     }
 }
 
-/// Whether a line begins as a status line does.
-pub(super) fn speaks_http(connection: &[u8]) -> bool {
-    connection.len() >= 3 && (connection[..3].eq_ignore_ascii_case(b"ICY") || starts_with_http(connection))
+/// Returns whether a line begins as a status line does.
+pub(super) fn speaks_http(line: &[u8]) -> bool {
+    line.len() >= 3 && (line[..3].eq_ignore_ascii_case(b"ICY") || starts_with_http(line))
 }
 
-fn starts_with_http(connection: &[u8]) -> bool {
-    connection.len() >= 4 && connection[..4].eq_ignore_ascii_case(b"HTTP")
+fn starts_with_http(line: &[u8]) -> bool {
+    line.len() >= 4 && line[..4].eq_ignore_ascii_case(b"HTTP")
 }
 
 /// Parses `12` or `12, 12`: returns the last value that is a number.

@@ -91,7 +91,7 @@ pub(super) fn draw_bars(
     let Area { x, y, width, height } = plot.area;
     let series = graph.series.len() as f64;
     let room = f64::from(width) / graph.config.window.as_secs_f64().max(1e-3);
-    // Slots stand on whole steps of the clock, so that columns move and do not flicker.
+    // Slots begin at whole steps of the clock, so that columns move and do not flicker.
     let slot = slot_seconds(f64::from(letters) * (0.7 + 0.5 * series) / room);
     let ground = plot.y(plot.axis.min.max(0.0).min(plot.axis.max));
     for (number, points) in graph.series.iter().enumerate() {
