@@ -358,17 +358,17 @@ impl Outcome {
         settle: Duration,
         viewers: usize,
     ) -> Result<Self> {
-        let mut audience = ViewerGroup::new().await?;
-        let mut relay = setup.start(audience.camera).await?;
+        let mut group = ViewerGroup::new().await?;
+        let mut relay = setup.start(group.camera).await?;
         if !relay.has_group() {
             say("no control group may be made here: a relay above its limit is killed once that is seen");
         }
-        audience.watch(&relay.target, viewers);
-        audience.is_shown(viewers, SEEN_BEFORE, SEEN_BEFORE_WITHIN).await?;
+        group.watch(&relay.target, viewers);
+        group.is_shown(viewers, SEEN_BEFORE, SEEN_BEFORE_WITHIN).await?;
         let running = load.start(&relay, setup, length).await?;
-        let (before, frames_before, start) = (relay.memory(), audience.frames(), Instant::now());
+        let (before, frames_before, start) = (relay.memory(), group.frames(), Instant::now());
         let ended = relay.runs_for(length).await?;
-        let frames = audience.frames() - frames_before;
+        let frames = group.frames() - frames_before;
         let (peak, lived) = (relay.memory(), start.elapsed());
         let mut outcome = Self {
             before,
@@ -389,7 +389,7 @@ impl Outcome {
             outcome.after = relay.memory();
             outcome.peak = outcome.after;
         }
-        drop(audience);
+        drop(group);
         let log = relay.end().await?;
         if outcome.ended.is_some() && !log.is_empty() {
             log.iter().for_each(|line| say(&format!("<!-- {line} -->")));

@@ -1,4 +1,4 @@
-//! The yardstick: what fan-out costs when there is nothing but the kernel.
+//! The baseline server: what fan-out costs when there is nothing but the kernel.
 //!
 //! One thread, one epoll, no HTTP beyond a fixed head. It pulls the cameras that framecast pulls, writes the
 //! parts that framecast writes, with the same socket options, and gives each viewer the newest picture it can
@@ -164,10 +164,10 @@ const LISTENER: u64 = 0;
 const CAMERAS: u64 = 1;
 const VIEWERS: u64 = 1 << 32;
 
-/// `yardstick write|sendfile UPSTREAM [no-low-water]` or `yardstick tls UPSTREAM CERT KEY`: serves until
+/// `baseline write|sendfile UPSTREAM [no-low-water]` or `baseline tls UPSTREAM CERT KEY`: serves until
 /// killed.
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
-    let [mode, upstream, rest @ ..] = arguments else { bail!("yardstick MODE UPSTREAM") };
+    let [mode, upstream, rest @ ..] = arguments else { bail!("baseline MODE UPSTREAM") };
     let (mode, tls) = match (&**mode, rest) {
         ("tls", [cert, key]) => {
             let files = CertFiles { cert: cert.into(), key: key.into() };
@@ -184,7 +184,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     writeln!(io::stdout(), "listening on http://127.0.0.1:{}/", listener.local_addr()?.port())?;
     let epoll = epoll::create(CreateFlags::CLOEXEC)?;
     epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
-    let mut yardstick = BaselineServer {
+    let mut server = BaselineServer {
         mode,
         low_water: tls.is_some() || rest.is_empty(),
         tls,
@@ -199,15 +199,15 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     let mut events: Vec<Event> = Vec::with_capacity(1024);
     loop {
         events.clear();
-        match epoll::wait(&yardstick.epoll, rustix::buffer::spare_capacity(&mut events), None) {
+        match epoll::wait(&server.epoll, rustix::buffer::spare_capacity(&mut events), None) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
         for event in &events {
             match event.data.u64() {
-                LISTENER => yardstick.accept()?,
-                token if token < VIEWERS => yardstick.read_camera(usize::try_from(token - CAMERAS)?)?,
-                token => yardstick.serve(usize::try_from(token - VIEWERS)?, event.flags)?,
+                LISTENER => server.accept()?,
+                token if token < VIEWERS => server.read_camera(usize::try_from(token - CAMERAS)?)?,
+                token => server.serve(usize::try_from(token - VIEWERS)?, event.flags)?,
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The camera: a process of its own, so that its CPU is nobody else's.
+//! The camera: a separate process, so that its CPU time is not counted for the servers.
 //!
 //! A path such as `/b100000-f30-k2` is a camera: bytes a picture, frames a second, number (which shifts its
 //! ticks). `/connections` says how many connections to cameras there have been.

@@ -1,6 +1,6 @@
 //! The viewers: one process, as cheap as can be, so that it leaves the machine to those that are measured.
 //!
-//! Pictures are thrown away inside the kernel (`MSG_TRUNC`); only part headers and stamps are looked at.
+//! Pictures are thrown away inside the kernel (`MSG_TRUNC`); only part headers and stamps are read.
 
 use std::{
     io::{self, Write},

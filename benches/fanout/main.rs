@@ -1,4 +1,4 @@
-//! Measures the cost of fan-out, beside a yardstick that has nothing but the kernel.
+//! Measures the cost of fan-out, compared to a baseline server that uses nothing but the kernel.
 //!
 //! `cargo bench --bench fanout` runs the whole table in less than eight minutes and prints it as Markdown;
 //! `--json` prints it as JSON, `--only 3` (several times) only some rows, `--rounds 5` repeats more often,
@@ -48,13 +48,13 @@ fn run() -> anyhow::Result<()> {
     use crate::rows::{Options, ROWS};
 
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let Some((part @ ("camera" | "yardstick" | "load" | "run"), rest)) =
+    if let Some((part @ ("camera" | "baseline" | "load" | "run"), rest)) =
         arguments.split_first().map(|(first, rest)| (first.as_str(), rest))
     {
         process::end_with_parent()?;
         return match part {
             "camera" => camera::run(),
-            "yardstick" => baseline::run(rest),
+            "baseline" => baseline::run(rest),
             "load" => load::run(rest.first().map_or("", String::as_str)),
             _ => process::become_program(rest),
         };

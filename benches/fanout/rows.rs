@@ -33,9 +33,9 @@ impl Options {
         Self { program: self.program.clone(), rounds: self.rounds.min(rounds) }
     }
 
-    fn stage(&self, audiences: &[&ViewerLoad]) -> anyhow::Result<TestBed> {
+    fn test_bed(&self, viewer_loads: &[&ViewerLoad]) -> anyhow::Result<TestBed> {
         let mut cameras: Vec<CameraName> = Vec::new();
-        for camera in audiences.iter().flat_map(|audience| &audience.cameras) {
+        for camera in viewer_loads.iter().flat_map(|viewer_load| &viewer_load.cameras) {
             if !cameras.contains(camera) {
                 cameras.push(*camera);
             }
@@ -69,18 +69,18 @@ fn many(bytes: usize, fps: u32, viewers: &[usize]) -> Vec<ViewerLoad> {
 
 fn cpu_lines(
     options: &Options,
-    audiences: &[ViewerLoad],
+    viewer_loads: &[ViewerLoad],
     what: &str,
     reach: f64,
 ) -> anyhow::Result<Vec<Line>> {
-    let stage = options.stage(&audiences.iter().collect::<Vec<_>>())?;
-    let line = |audience: &ViewerLoad| {
-        let seen = stage.in_turns(&ALL, audience, options.rounds)?;
+    let test_bed = options.test_bed(&viewer_loads.iter().collect::<Vec<_>>())?;
+    let line = |viewer_load: &ViewerLoad| {
+        let seen = test_bed.in_turns(&ALL, viewer_load, options.rounds)?;
         let figure = |seen: &[Seen]| format!("{:.3}", median(seen, cpu_per_gb));
         let ratio = median_ratio(&seen[2], &seen[0], cpu_per_gb);
         let to_sendfile = median_ratio(&seen[2], &seen[1], cpu_per_gb);
         Ok(Line {
-            measure: format!("CPU s per GB, {what}, {} viewers", audience.viewers),
+            measure: format!("CPU s per GB, {what}, {} viewers", viewer_load.viewers),
             write: figure(&seen[0]),
             sendfile: figure(&seen[1]),
             framecast: figure(&seen[2]),
@@ -90,7 +90,7 @@ fn cpu_lines(
             ..Line::default()
         })
     };
-    audiences.iter().map(line).collect()
+    viewer_loads.iter().map(line).collect()
 }
 
 fn large_frames(options: &Options) -> anyhow::Result<Vec<Line>> {
@@ -106,14 +106,14 @@ fn small_frames(options: &Options) -> anyhow::Result<Vec<Line>> {
 }
 
 fn delivery(options: &Options) -> anyhow::Result<Vec<Line>> {
-    let audiences = many(95_000, 30, &[500, 2000]);
-    let stage = options.stage(&audiences.iter().collect::<Vec<_>>())?;
-    let line = |(audience, reach): (&ViewerLoad, f64)| {
-        let seen = stage.in_turns(&ALL, audience, 1)?;
+    let viewer_loads = many(95_000, 30, &[500, 2000]);
+    let test_bed = options.test_bed(&viewer_loads.iter().collect::<Vec<_>>())?;
+    let line = |(viewer_load, reach): (&ViewerLoad, f64)| {
+        let seen = test_bed.in_turns(&ALL, viewer_load, 1)?;
         let part = |seen: &[Seen]| median(seen, |seen| seen.frames as f64 / seen.offered as f64);
         let figure = |seen: &[Seen]| format!("{:.4}", part(seen));
         Ok(Line {
-            measure: format!("delivered / offered, 95 kB at 30 fps, {} viewers", audience.viewers),
+            measure: format!("delivered / offered, 95 kB at 30 fps, {} viewers", viewer_load.viewers),
             write: figure(&seen[0]),
             sendfile: figure(&seen[1]),
             framecast: figure(&seen[2]),
@@ -123,7 +123,7 @@ fn delivery(options: &Options) -> anyhow::Result<Vec<Line>> {
             ..Line::default()
         })
     };
-    audiences.iter().zip([0.999, 0.99]).map(line).collect()
+    viewer_loads.iter().zip([0.999, 0.99]).map(line).collect()
 }
 
 fn memory(options: &Options) -> anyhow::Result<Vec<Line>> {
@@ -131,12 +131,12 @@ fn memory(options: &Options) -> anyhow::Result<Vec<Line>> {
     const MANY: usize = 510;
     const FRAMES: usize = 4;
     let line = |(bytes, fps): (usize, u32)| {
-        let audience = |viewers| ViewerLoad { window_s: 1.5, ..ViewerLoad::of(bytes, fps, viewers) };
+        let viewer_load = |viewers| ViewerLoad { window_s: 1.5, ..ViewerLoad::of(bytes, fps, viewers) };
         // A process of its own for each: memory that was once used is not always given back.
-        let stage = options.stage(&[&audience(FEW)])?;
+        let test_bed = options.test_bed(&[&viewer_load(FEW)])?;
         let grown = |who| {
-            let few = stage.measure(who, &audience(FEW))?.resident as f64;
-            let many = stage.measure(who, &audience(MANY))?.resident as f64;
+            let few = test_bed.measure(who, &viewer_load(FEW))?.resident as f64;
+            let many = test_bed.measure(who, &viewer_load(MANY))?.resident as f64;
             anyhow::Ok((few, (many - few) / (MANY - FEW) as f64 / 1024.0))
         };
         let (few, per_viewer) = grown(ServerKind::Framecast)?;
@@ -158,9 +158,9 @@ fn memory(options: &Options) -> anyhow::Result<Vec<Line>> {
 type Figure = fn(&Seen) -> f64;
 
 fn latency(options: &Options) -> anyhow::Result<Vec<Line>> {
-    let audience = ViewerLoad::of(100_000, 30, 100);
-    let stage = options.stage(&[&audience])?;
-    let seen = stage.in_turns(&ALL, &audience, options.rounds)?;
+    let viewer_load = ViewerLoad::of(100_000, 30, 100);
+    let test_bed = options.test_bed(&[&viewer_load])?;
+    let seen = test_bed.in_turns(&ALL, &viewer_load, options.rounds)?;
     let line = |(name, of): (&str, Figure)| {
         let figure = |seen: &[Seen]| format!("{:.2} ms", median(seen, of));
         let ratio = median_ratio(&seen[2], &seen[0], of);
@@ -180,13 +180,13 @@ fn latency(options: &Options) -> anyhow::Result<Vec<Line>> {
 }
 
 fn stalled_viewers(options: &Options) -> anyhow::Result<Vec<Line>> {
-    let audience = |stalled| ViewerLoad { stalled, window_s: 4.0, ..ViewerLoad::of(100_000, 30, 50) };
-    let stage = options.stage(&[&audience(0)])?;
+    let viewer_load = |stalled| ViewerLoad { stalled, window_s: 4.0, ..ViewerLoad::of(100_000, 30, 50) };
+    let test_bed = options.test_bed(&[&viewer_load(0)])?;
     let part = |seen: &Seen| seen.frames as f64 / seen.offered as f64;
-    let write = stage.measure(ServerKind::Write, &audience(10))?;
-    let sendfile = stage.measure(ServerKind::Sendfile, &audience(10))?;
-    let whole = stage.measure(ServerKind::Framecast, &audience(0))?;
-    let seen = stage.measure(ServerKind::Framecast, &audience(10))?;
+    let write = test_bed.measure(ServerKind::Write, &viewer_load(10))?;
+    let sendfile = test_bed.measure(ServerKind::Sendfile, &viewer_load(10))?;
+    let whole = test_bed.measure(ServerKind::Framecast, &viewer_load(0))?;
+    let seen = test_bed.measure(ServerKind::Framecast, &viewer_load(10))?;
     let more = seen.resident.saturating_sub(whole.resident) as f64 / 1024.0;
     Ok(vec![Line {
         measure: "10 of 50 viewers never read: delivered to the other 40; memory more than with 50 readers"
@@ -203,11 +203,11 @@ fn stalled_viewers(options: &Options) -> anyhow::Result<Vec<Line>> {
 fn idle_streams(options: &Options) -> anyhow::Result<Vec<Line>> {
     const SECONDS: f64 = 5.0;
     let cameras: Vec<_> = (0..200).map(|number| CameraName { bytes: 30_000, fps: 15, number }).collect();
-    let stage = TestBed::start(&options.program, 0, &cameras)?;
+    let test_bed = TestBed::start(&options.program, 0, &cameras)?;
     // The start itself is not what is measured.
-    stage.idle_cpu(1.0)?;
-    let percent = stage.idle_cpu(SECONDS)? / SECONDS * 100.0;
-    let connections = stage.camera_connections()?;
+    test_bed.idle_cpu(1.0)?;
+    let percent = test_bed.idle_cpu(SECONDS)? / SECONDS * 100.0;
+    let connections = test_bed.camera_connections()?;
     Ok(vec![Line {
         measure: "200 idle on-demand streams: CPU, connections to cameras".to_owned(),
         framecast: format!("{percent:.2} % of a core, {connections}"),
@@ -219,22 +219,27 @@ fn idle_streams(options: &Options) -> anyhow::Result<Vec<Line>> {
 
 fn many_cameras(options: &Options) -> anyhow::Result<Vec<Line>> {
     let cameras: Vec<_> = (0..16).map(|number| CameraName { bytes: 100_000, fps: 30, number }).collect();
-    let audience = |each: usize| ViewerLoad {
+    let viewer_load = |each: usize| ViewerLoad {
         cameras: cameras.clone(),
         viewers: 16 * each,
         ..ViewerLoad::of(100_000, 30, 0)
     };
-    cpu_lines(&options.at_most(2), &[audience(10), audience(30)], "16 cameras of 100 kB at 30 fps", 0.80)
+    cpu_lines(
+        &options.at_most(2),
+        &[viewer_load(10), viewer_load(30)],
+        "16 cameras of 100 kB at 30 fps",
+        0.80,
+    )
 }
 
 fn workers(options: &Options) -> anyhow::Result<Vec<Line>> {
-    let audience = ViewerLoad::of(100_000, 30, 500);
-    let two = TestBed::start(&options.program, 0, &audience.cameras)?;
-    let one = TestBed::start(&options.program, 1, &audience.cameras)?;
+    let viewer_load = ViewerLoad::of(100_000, 30, 500);
+    let two = TestBed::start(&options.program, 0, &viewer_load.cameras)?;
+    let one = TestBed::start(&options.program, 1, &viewer_load.cameras)?;
     let (mut of_two, mut of_one) = (Vec::new(), Vec::new());
     for _ in 0..options.at_most(2).rounds {
-        of_two.push(two.measure(ServerKind::Framecast, &audience)?);
-        of_one.push(one.measure(ServerKind::Framecast, &audience)?);
+        of_two.push(two.measure(ServerKind::Framecast, &viewer_load)?);
+        of_one.push(one.measure(ServerKind::Framecast, &viewer_load)?);
     }
     let ratio = median_ratio(&of_two, &of_one, cpu_per_gb);
     Ok(vec![Line {
@@ -248,7 +253,7 @@ fn workers(options: &Options) -> anyhow::Result<Vec<Line>> {
 }
 
 fn slow_link(options: &Options) -> anyhow::Result<Vec<Line>> {
-    let audience = ViewerLoad { warm_s: 2.0, window_s: 7.0, ..ViewerLoad::of(100_000, 30, 1) };
+    let viewer_load = ViewerLoad { warm_s: 2.0, window_s: 7.0, ..ViewerLoad::of(100_000, 30, 1) };
     let measure =
         "age of frames behind 8 Mbit/s, 24 Mbit/s offered, p50 (first half → second half)".to_owned();
     let reach = "≤ 250 ms, not growing".to_owned();
@@ -263,8 +268,8 @@ fn slow_link(options: &Options) -> anyhow::Result<Vec<Line>> {
             }]);
         }
     };
-    let stage = options.stage(&[&audience])?;
-    let seen = |who| stage.measure_from(who, &audience, Some((link.namespace(), link::NEAR_ADDRESS)));
+    let test_bed = options.test_bed(&[&viewer_load])?;
+    let seen = |who| test_bed.measure_from(who, &viewer_load, Some((link.namespace(), link::NEAR_ADDRESS)));
     let (write, sendfile, framecast) =
         (seen(ServerKind::Write)?, seen(ServerKind::Sendfile)?, seen(ServerKind::Framecast)?);
     let figure = |seen: &Seen| {
@@ -286,15 +291,16 @@ fn slow_link(options: &Options) -> anyhow::Result<Vec<Line>> {
 
 fn tls(options: &Options) -> anyhow::Result<Vec<Line>> {
     const FEW: usize = 10;
-    let audience = |viewers| ViewerLoad::of(100_000, 30, viewers);
+    let viewer_load = |viewers| ViewerLoad::of(100_000, 30, viewers);
     let few = {
         // A process of its own: memory that was once used is not always given back.
-        let stage = TestBed::start_secured(&options.program, &audience(FEW).cameras)?;
-        let resident = |who| anyhow::Ok(stage.measure(who, &audience(FEW))?.resident as f64);
+        let test_bed = TestBed::start_secured(&options.program, &viewer_load(FEW).cameras)?;
+        let resident = |who| anyhow::Ok(test_bed.measure(who, &viewer_load(FEW))?.resident as f64);
         (resident(ServerKind::Write)?, resident(ServerKind::Framecast)?)
     };
-    let stage = TestBed::start_secured(&options.program, &audience(100).cameras)?;
-    let seen = stage.in_turns(&[ServerKind::Write, ServerKind::Framecast], &audience(100), options.rounds)?;
+    let test_bed = TestBed::start_secured(&options.program, &viewer_load(100).cameras)?;
+    let seen =
+        test_bed.in_turns(&[ServerKind::Write, ServerKind::Framecast], &viewer_load(100), options.rounds)?;
     let ratio = median_ratio(&seen[1], &seen[0], cpu_per_gb);
     let figure = |seen: &[Seen], few: f64| {
         let per_viewer = (median(seen, |seen| seen.resident as f64) - few) / (100 - FEW) as f64 / 1024.0;

@@ -11,13 +11,13 @@ pub(crate) struct Line {
     pub row: usize,
     /// The measured quantity.
     pub measure: String,
-    /// The yardstick with `write`.
+    /// The baseline server with `write`.
     pub write: String,
-    /// The yardstick with `sendfile`.
+    /// The baseline server with `sendfile`.
     pub sendfile: String,
     /// framecast.
     pub framecast: String,
-    /// framecast to the `write` yardstick.
+    /// framecast to the `write` baseline.
     pub ratio: String,
     /// The aim.
     pub reach: String,
@@ -28,7 +28,7 @@ pub(crate) struct Line {
 /// As Markdown.
 pub(crate) fn markdown(lines: &[Line]) -> String {
     let mut text = String::from(
-        "| row | measure | yardstick `write` | yardstick `sendfile` | framecast | ratio to `write` | reach \
+        "| row | measure | baseline `write` | baseline `sendfile` | framecast | ratio to `write` | reach \
          | reached |\n\
          |---|---|---|---|---|---|---|---|\n",
     );

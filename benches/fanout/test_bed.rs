@@ -1,5 +1,5 @@
-//! The stage: a camera, both yardsticks and framecast, each a process; and measurements on it, taken in
-//! turns.
+//! The test bed: a camera, both baseline servers and framecast, each a process; and measurements on it, taken
+//! in turns.
 
 use std::{
     fmt::Write as _,
@@ -19,12 +19,12 @@ use crate::{
     tls::CertFiles,
 };
 
-/// Who is measured.
+/// The server that is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ServerKind {
-    /// The yardstick with `writev`.
+    /// The baseline server with `writev`.
     Write,
-    /// The yardstick with `sendfile`.
+    /// The baseline server with `sendfile`.
     Sendfile,
     /// framecast.
     Framecast,
@@ -74,7 +74,7 @@ impl TestBed {
         Self::start_in(tempfile::tempdir()?, None, program, cores, cameras)
     }
 
-    /// Starts the stage with TLS; [`ServerKind::Write`] is then a bare loop around rustls.
+    /// Starts the test bed with TLS; [`ServerKind::Write`] is then a bare loop around rustls.
     pub(crate) fn start_secured(program: &PathBuf, cameras: &[CameraName]) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let files = CertFiles::make(folder.path())?;
@@ -90,13 +90,13 @@ impl TestBed {
     ) -> anyhow::Result<Self> {
         let camera = Server::start(&mut myself("camera")?)?;
         let upstream = camera.address.to_string();
-        let mut write = myself("yardstick")?;
+        let mut write = myself("baseline")?;
         match &tls {
             Some(files) => write.args(["tls", &upstream]).args([&files.cert, &files.key]),
             None => write.args(["write", &upstream]),
         };
         let write = Server::start(&mut write)?;
-        let sendfile = Server::start(myself("yardstick")?.args(["sendfile", &upstream]))?;
+        let sendfile = Server::start(myself("baseline")?.args(["sendfile", &upstream]))?;
         let config = folder.path().join("framecast.yaml");
         fs::write(&config, configuration(&camera.address, cameras, tls.as_ref())?)?;
         let mut command = myself("run")?;
@@ -107,7 +107,7 @@ impl TestBed {
         Ok(Self { camera, write, sendfile, framecast, tls, _folder: folder })
     }
 
-    /// Its process.
+    /// Returns the process of `who`.
     pub(crate) fn server(&self, who: ServerKind) -> &Server {
         match who {
             ServerKind::Write => &self.write,
@@ -116,16 +116,16 @@ impl TestBed {
         }
     }
 
-    /// Lets `audience` watch.
-    pub(crate) fn measure(&self, who: ServerKind, audience: &ViewerLoad) -> anyhow::Result<Seen> {
-        self.measure_from(who, audience, None)
+    /// Measures `who` with the viewers of `viewer_load`.
+    pub(crate) fn measure(&self, who: ServerKind, viewer_load: &ViewerLoad) -> anyhow::Result<Seen> {
+        self.measure_from(who, viewer_load, None)
     }
 
     /// Measures from a network namespace, if one is given with the address at which it finds this one.
     pub(crate) fn measure_from(
         &self,
         who: ServerKind,
-        audience: &ViewerLoad,
+        viewer_load: &ViewerLoad,
         namespace: Option<(&str, IpAddr)>,
     ) -> anyhow::Result<Seen> {
         let server = self.server(who);
@@ -135,11 +135,11 @@ impl TestBed {
         );
         let plan = Plan {
             address,
-            streams: audience.cameras.iter().map(CameraName::to_string).collect(),
-            viewers: audience.viewers,
-            stalled: audience.stalled,
-            warm_s: audience.warm_s,
-            window_s: audience.window_s,
+            streams: viewer_load.cameras.iter().map(CameraName::to_string).collect(),
+            viewers: viewer_load.viewers,
+            stalled: viewer_load.stalled,
+            warm_s: viewer_load.warm_s,
+            window_s: viewer_load.window_s,
             pid: server.pid(),
             cert: self.tls.as_ref().map(|files| files.cert.clone()),
         };
@@ -155,7 +155,7 @@ impl TestBed {
         ensure!(output.status.success(), "the viewers of {who:?} ended with {}", output.status);
         let seen: Seen = serde_json::from_slice(&output.stdout)?;
         if seen.closed > 0 {
-            bail!("{} of {} viewers of {who:?} were let go", seen.closed, audience.viewers);
+            bail!("{} of {} viewers of {who:?} were let go", seen.closed, viewer_load.viewers);
         }
         Ok(seen)
     }
@@ -164,13 +164,13 @@ impl TestBed {
     pub(crate) fn in_turns(
         &self,
         whom: &[ServerKind],
-        audience: &ViewerLoad,
+        viewer_load: &ViewerLoad,
         rounds: usize,
     ) -> anyhow::Result<Vec<Vec<Seen>>> {
         let mut all = vec![Vec::new(); whom.len()];
         for _ in 0..rounds {
             for (who, seen) in whom.iter().zip(&mut all) {
-                seen.push(self.measure(*who, audience)?);
+                seen.push(self.measure(*who, viewer_load)?);
             }
         }
         Ok(all)

@@ -1,5 +1,5 @@
-//! TLS on the stage: the yardstick's side, which is rustls and nothing else, and viewers that read records
-//! without decrypting them.
+//! TLS in the test bed: the baseline server's side, which is rustls and nothing else, and viewers that read
+//! records without decrypting them.
 
 use std::{
     fs,
@@ -24,7 +24,7 @@ use rustls::{
 /// The name in the certificate.
 const NAME: &str = "bench";
 
-/// Type and length of a record stand in its first bytes.
+/// The first bytes of a record contain its type and length.
 const RECORD_HEAD: usize = 5;
 
 /// A record that carries an answer's bytes.
@@ -62,10 +62,10 @@ impl CertFiles {
     }
 }
 
-/// Bytes that the yardstick's rustls may encrypt ahead of the socket: a whole picture, which is cheapest.
+/// Bytes that the baseline server's rustls may encrypt ahead of the socket: a whole picture, the cheapest.
 const AHEAD: usize = 128 * 1024;
 
-/// The yardstick's connection: rustls and nothing else.
+/// A connection of the baseline server: rustls and nothing else.
 #[derive(Debug)]
 pub(crate) struct TlsConnection(Box<ServerConnection>);
 

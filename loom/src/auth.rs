@@ -1,4 +1,4 @@
-//! Leases, on rules of one word.
+//! Grants, on rules of one value.
 
 #[path = "../../src/auth/changes.rs"]
 mod changes;

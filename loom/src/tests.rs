@@ -110,9 +110,9 @@ fn once_the_next_source_is_shown_the_one_before_never_is_again() {
     model(|| {
         let switch = Arc::new(SourceSwitch::default());
         switch.switch_to(1);
-        let lane = |number| SourceGate { switch: switch.clone(), number };
-        assert!(lane(1).is_open());
-        let (first, second) = (lane(1), lane(2));
+        let gate = |number| SourceGate { switch: switch.clone(), number };
+        assert!(gate(1).is_open());
+        let (first, second) = (gate(1), gate(2));
         let switching = {
             let switch = switch.clone();
             thread::spawn(move || switch.switch_to(2))
@@ -124,7 +124,7 @@ fn once_the_next_source_is_shown_the_one_before_never_is_again() {
         assert!(before || !after, "it was shown again");
         switching.join().unwrap();
         assert!(second.is_open(), "its turn has come");
-        assert!(!lane(1).is_open());
+        assert!(!gate(1).is_open());
     });
 }
 

@@ -1,8 +1,8 @@
 //! The web server: routes, transport to viewers, pages, errors. This file assembles it.
 //!
 //! Every route is registered under the configured base path and without it, since some proxies strip the
-//! prefix and some do not. Streams never pass through a compression middleware, and what logs requests lets
-//! their bodies alone.
+//! prefix and some do not. Streams never pass through a compression middleware, and the access log does
+//! not change their bodies.
 
 mod query;
 mod response;

@@ -1,4 +1,4 @@
-//! Access is taken back while somebody watches.
+//! Access is withdrawn while a viewer watches.
 
 use std::net::SocketAddr;
 

@@ -73,8 +73,8 @@ async fn probed(case: &Case) -> Result<ProbeReport, SourceError> {
     let mut client = HttpClient::new(&config(&camera.url("/")), limits().max_header_bytes);
     let response = client.get(&[]).await?;
     // Enough for the frames of a dialect, and short where a camera stalls with one.
-    let patience = ProbeLimits { frames: 3, within: Duration::from_millis(500) };
-    observe(response, patience, &limits()).await
+    let probe_limits = ProbeLimits { frames: 3, within: Duration::from_millis(500) };
+    observe(response, probe_limits, &limits()).await
 }
 
 #[actix_web::test]

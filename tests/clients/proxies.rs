@@ -132,7 +132,7 @@ impl Proxy {
 }
 
 /// curl is bounded by itself: whoever ends a `timeout` around it leaves it running.
-fn patience() -> String {
+fn time_limit() -> String {
     TIMEOUT.as_secs().to_string()
 }
 
@@ -145,7 +145,7 @@ struct Viewer {
 
 impl Viewer {
     fn start(front: &Proxy, from: &str) -> Self {
-        let arguments = front.curl(from, &["--max-time", &patience()], "/streams/x");
+        let arguments = front.curl(from, &["--max-time", &time_limit()], "/streams/x");
         let mut command = Command::new("curl");
         command.args(arguments).stdout(Stdio::piped());
         let mut child = command.spawn().expect("scripts/test installs curl");
@@ -190,7 +190,7 @@ fn large_jpeg(n: u8) -> Vec<u8> {
 
 /// A viewer behind a slow line gets the newest picture: none waits in the proxy.
 fn assert_nothing_waits_in_the_proxy(behind: &RelayBehindProxy, front: &Proxy) {
-    let bounded = ["--max-time", &patience(), "--limit-rate", "1k", "--output", "/dev/null"];
+    let bounded = ["--max-time", &time_limit(), "--limit-rate", "1k", "--output", "/dev/null"];
     let all = front.curl("127.0.0.5", &bounded, "/streams/x");
     let _slow = Running::start(Command::new("curl").args(all));
     wait_for("the slow viewer", || (behind.viewers() > 0).then_some(()));

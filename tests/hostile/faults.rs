@@ -1,11 +1,11 @@
 //! Faults without malice: of descriptors, names, networks, the process itself.
 //!
-//! Disks that take no pictures: `tests/viewers/recording.rs`. Lost packets: `loss.rs`. Panics, each injected
-//! at the border that all of its kind pass: sources in `src/stream/pump.rs`; steps, decoders and encoders,
-//! also of renditions, in `src/imaging/transform/stage.rs`, other jobs in `src/imaging/cpu_pool/mod.rs` and
-//! `src/source/mosaic/tile_queue.rs`; what is written to viewers in `src/stream/fan_out.rs`; saving in
-//! `src/recording/tests.rs`; webhooks in `src/webhooks/delivery.rs`; handlers, bodies and WebSockets in
-//! `src/web/server/mod.rs`.
+//! Full and read-only disks: `tests/viewers/recording.rs`. Lost packets: `loss.rs`. Panics are injected next
+//! to the code that catches them: of sources in `src/stream/pump.rs`; of steps, decoders and encoders, also
+//! of renditions, in `src/imaging/transform/stage.rs`; of other jobs, also of mosaics, in
+//! `src/imaging/cpu_pool/tests.rs`; of writes to viewers in `src/stream/fan_out.rs`; of recordings in
+//! `src/recording/tests.rs`; of webhooks in `src/webhooks/delivery.rs`; of handlers, bodies and WebSockets in
+//! `src/web/server/tests.rs`.
 
 use std::{
     cell::RefCell,

@@ -1,8 +1,8 @@
 //! Cameras, viewers and publishers that mean harm, each against the built program: what they do is bounded
 //! and counted, and a stream beside them loses no frame (SECURITY.md, docs/reliability.md).
 //!
-//! The program runs in a process of its own, whose memory, descriptors and log are looked at from outside.
-//! Whoever attacks takes its time; the tests wait for what the relay does about it, never for a time.
+//! The program runs in a separate process, whose memory, descriptors and log are read from outside. Attacks
+//! have no time limit: the tests wait for the relay's reaction, never for a time.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

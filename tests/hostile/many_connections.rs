@@ -1,4 +1,4 @@
-//! Very many who come at the same moment.
+//! Thousands of clients that connect at the same time.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use testkit::{

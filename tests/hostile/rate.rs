@@ -1,4 +1,4 @@
-//! A camera that waits for nobody, and ten steady viewers, in the midst of everybody who means harm.
+//! A camera with a fixed frame rate and ten steady viewers, while all kinds of attackers run.
 
 use std::{cell::Cell, net::SocketAddr, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Viewers of a running relay, byte for byte: what stands on the wire when real clients come.
+//! Viewers of a running relay: the bytes that they receive.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

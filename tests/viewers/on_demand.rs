@@ -1,4 +1,4 @@
-//! Sources that run while somebody watches, and viewers of sources that are away.
+//! Sources that run only with viewers, and viewers of sources that are offline.
 
 use testkit::{
     pictures::{HEIGHT, WIDTH, jpeg},

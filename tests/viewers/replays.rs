@@ -1,4 +1,4 @@
-//! Somebody asks what just happened, and sees it played again.
+//! Replays of the last seconds of a stream.
 
 use std::time::Duration;
 

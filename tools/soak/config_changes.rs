@@ -1,5 +1,5 @@
-//! Somebody changes the configuration: in the file, with mistakes at times, and over HTTP. Streams that are
-//! not meant must not notice.
+//! Changes the configuration: in the file, sometimes with mistakes, and over HTTP. Unchanged streams must not
+//! be affected.
 
 use std::{collections::BTreeSet, net::SocketAddr, ops::Range, sync::Arc, time::Duration};
 

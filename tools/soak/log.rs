@@ -24,7 +24,7 @@ const LINES_OF_A_RUN: u64 = 150;
 /// A viewer comes, and goes.
 const LINES_OF_A_VISIT: u64 = 2;
 
-/// The stream's source is live, and is let go.
+/// The stream's source is live, and is stopped.
 const LINES_OF_A_WAKING: u64 = 2;
 
 /// The source is away, and live: of the camera's stream, and of one that shows it.

@@ -218,7 +218,7 @@ impl Soak {
         relay: &Relay,
         tallies: &mut Vec<Arc<ViewerTally>>,
     ) -> Viewer {
-        let (stream, manner, asking, look) = streams.seat(number);
+        let (stream, manner, asking, look) = streams.assignment(number);
         let (album, report, rng) = (self.album.clone(), self.report.clone(), self.rng.fork());
         let tally = match &stream.shows {
             StreamContent::Camera(camera)

@@ -205,7 +205,10 @@ impl Streams {
     }
 
     /// Which stream a viewer watches, and how.
-    pub(crate) fn seat(&self, number: usize) -> (Arc<Stream>, ViewerBehaviour, ViewerProtocol, ImageOptions) {
+    pub(crate) fn assignment(
+        &self,
+        number: usize,
+    ) -> (Arc<Stream>, ViewerBehaviour, ViewerProtocol, ImageOptions) {
         let asking = match number / 2 % 6 {
             0 => ViewerProtocol::Chunked,
             1 => ViewerProtocol::Old,

@@ -1,4 +1,5 @@
-//! Viewers: raw TCP clients that look at every byte, some slowly, some never, some again and again.
+//! Viewers: raw TCP clients that check every byte; some read slowly, some never, some reconnect again and
+//! again.
 
 use std::{
     io,

@@ -8,7 +8,7 @@ use super::{Authenticator, Principal, changes::GrantChanges, grant::ActiveGrant}
 use crate::{config::Role, mocks::tasks::look_at_the_second_first};
 
 #[test]
-fn a_lease_always_learns_that_it_is_over() {
+fn a_grant_that_was_withdrawn_always_ends() {
     for second_first in [false, true] {
         look_at_the_second_first(second_first);
         model(|| {
@@ -22,7 +22,7 @@ fn a_lease_always_learns_that_it_is_over() {
                 })
             };
             let mut grant = ActiveGrant::new(&auth, &Principal(true), Role::View, Some(&"door"));
-            // One that was never told would never end.
+            // A grant that missed the change would never end.
             block_on(grant.ended());
             taken_back.join().unwrap();
             assert!(grant.is_ended());

@@ -1,5 +1,5 @@
-//! tokio's notification for one who waits, on loom's lock: one that comes while nobody waits is kept, and a
-//! second one with it is the same.
+//! tokio's `Notify` for one waiting task, on loom's lock: a notification without a waiting task is kept; a
+//! second one has no further effect.
 
 use std::{
     future::Future,

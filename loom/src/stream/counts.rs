@@ -23,7 +23,7 @@ fn a_headcount_is_never_beyond_what_is_allowed_and_nobody_is_refused_who_has_roo
 }
 
 #[test]
-fn of_two_viewers_that_come_at_once_where_there_is_room_for_one_one_is_seated() {
+fn of_two_viewers_that_join_at_once_where_one_is_allowed_one_is_admitted() {
     model(|| {
         let capacity = Arc::new(ViewerLimit::new(1));
         let buses = [Arc::new(Bus::default()), Arc::new(Bus::default())];
@@ -46,7 +46,7 @@ fn of_two_viewers_that_come_at_once_where_there_is_room_for_one_one_is_seated() 
 }
 
 #[test]
-fn whoever_comes_while_another_goes_is_seated_or_refused_and_the_counts_are_right_in_the_end() {
+fn a_viewer_that_joins_while_another_leaves_is_admitted_or_refused_and_the_counts_are_right() {
     model(|| {
         let (capacity, bus) = (Arc::new(ViewerLimit::new(2)), Arc::new(Bus::default()));
         let first = capacity.acquire(&"door", &bus, 1).unwrap();

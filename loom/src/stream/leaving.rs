@@ -1,4 +1,4 @@
-//! Whoever leaves is forgotten at once: there may be no other frame.
+//! A viewer that leaves is dropped at once: there may be no other frame.
 
 use std::sync::Arc;
 

@@ -45,7 +45,7 @@ fn bounded(most_preemptions: usize, model: impl Fn() + Sync + Send + Copy + 'sta
 /// The bytes that mark the end of the stream.
 const END: &[u8] = b".";
 
-/// The crate's own viewer, as the crate's feed asks it, without heads and delimiters.
+/// The crate's own viewer, as the crate's producer uses it, without heads and delimiters.
 #[derive(Debug)]
 struct ViewerProducer(FrameCursor, bool, Arc<()>);
 
@@ -82,21 +82,25 @@ impl PartProducer for ViewerProducer {
 }
 
 /// One poll of the connection's task, as actix-http does it: the body first, and then the socket is flushed.
-fn poll(feed: &ProducerGuard, wire: &mut ViewerSocket<Socket>, cx: &mut Context<'_>) -> Poll<()> {
-    let ended = feed.poll_ended(cx);
-    let flushed = Pin::new(wire).poll_flush(cx).map(Result::unwrap);
+fn poll(
+    producer: &ProducerGuard,
+    viewer_socket: &mut ViewerSocket<Socket>,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    let ended = producer.poll_ended(cx);
+    let flushed = Pin::new(viewer_socket).poll_flush(cx).map(Result::unwrap);
     if flushed.is_ready() { ended } else { Poll::Pending }
 }
 
-fn wire(socket: &Socket) -> ViewerSocket<Socket> {
+fn viewer_socket(socket: &Socket) -> ViewerSocket<Socket> {
     ViewerSocket::new(socket.clone(), Duration::MAX)
 }
 
 /// A viewer that joins now, until the stream ends.
 fn view(bus: &Arc<Bus>, socket: &Socket) {
-    let mut wire = wire(socket);
-    let feed = wire.outbox().attach(ViewerProducer::of(bus), bus, BusBinding::Fixed).unwrap();
-    block_on(poll_fn(|cx| poll(&feed, &mut wire, cx)));
+    let mut viewer_socket = viewer_socket(socket);
+    let producer = viewer_socket.outbox().attach(ViewerProducer::of(bus), bus, BusBinding::Fixed).unwrap();
+    block_on(poll_fn(|cx| poll(&producer, &mut viewer_socket, cx)));
 }
 
 /// Whole frames of two equal letters, none behind a later one, and then the end.
@@ -166,13 +170,15 @@ fn a_viewer_that_is_moved_gets_what_the_next_bus_shows_and_nothing_of_the_one_be
                 before.close();
             })
         };
-        let mut wire = wire(&socket);
-        let feed =
-            wire.outbox().attach(ViewerProducer::of(&before), &before, BusBinding::Switchable).unwrap();
-        feed.move_to(&next, None);
+        let mut viewer_socket = viewer_socket(&socket);
+        let producer = viewer_socket
+            .outbox()
+            .attach(ViewerProducer::of(&before), &before, BusBinding::Switchable)
+            .unwrap();
+        producer.move_to(&next, None);
         // The frame and its repeat.
         block_on(poll_fn(|cx| {
-            let ended = poll(&feed, &mut wire, cx);
+            let ended = poll(&producer, &mut viewer_socket, cx);
             if socket.written().ends_with(b"2222") { Poll::Ready(()) } else { ended }
         }));
         publisher.join().unwrap();
@@ -183,7 +189,7 @@ fn a_viewer_that_is_moved_gets_what_the_next_bus_shows_and_nothing_of_the_one_be
     });
 }
 
-/// Its connection goes with it, so nothing more is written to it, and what it held it lets go of.
+/// Its connection is dropped with it: nothing more is written, and what it held is dropped.
 #[test]
 fn a_viewer_may_leave_while_it_is_being_shown_a_frame() {
     bounded(OF_OTHERS, || {
@@ -193,10 +199,10 @@ fn a_viewer_may_leave_while_it_is_being_shown_a_frame() {
             let bus = bus.clone();
             thread::spawn(move || block_on(run(bus)))
         };
-        let mut wire = wire(&socket);
-        let feed = ViewerProducer::of(&bus);
-        let held = feed.2.clone();
-        let feed = wire.outbox().attach(feed, &bus, BusBinding::Fixed).unwrap();
+        let mut viewer_socket = viewer_socket(&socket);
+        let producer = ViewerProducer::of(&bus);
+        let held = producer.2.clone();
+        let producer = viewer_socket.outbox().attach(producer, &bus, BusBinding::Fixed).unwrap();
         let publisher = {
             let bus = bus.clone();
             thread::spawn(move || bus.publish(Frame::saying("11")))
@@ -205,9 +211,13 @@ fn a_viewer_may_leave_while_it_is_being_shown_a_frame() {
         let mut polled = false;
         block_on(poll_fn(|cx| {
             let again = std::mem::replace(&mut polled, true);
-            if again || poll(&feed, &mut wire, cx).is_ready() { Poll::Ready(()) } else { Poll::Pending }
+            if again || poll(&producer, &mut viewer_socket, cx).is_ready() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         }));
-        drop((feed, wire));
+        drop((producer, viewer_socket));
         assert_eq!(
             (Arc::strong_count(&held), socket.holders()),
             (1, 1),

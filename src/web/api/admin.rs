@@ -133,7 +133,7 @@ pub(in crate::web) async fn restart(state: State, name: web::Path<String>) -> Re
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// `POST /api/streams/{name}/pause`: its source is let go, its viewers stay. Not kept over a restart.
+/// `POST /api/streams/{name}/pause`: its source is stopped, its viewers stay. Not kept over a restart.
 pub(in crate::web) async fn pause(state: State, name: web::Path<String>) -> Result<HttpResponse, Problem> {
     state.streams.find(&name)?.pause().await;
     Ok(HttpResponse::NoContent().finish())
@@ -186,7 +186,7 @@ fn unprocessable(path: &str, message: impl Into<String>) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{path}: {}", message.into()))
 }
 
-/// Reads the JSON of a request, and answers in a way that reaches whoever still sends.
+/// Reads the JSON of a request, and answers in a way that also reaches clients that are still sending.
 async fn handle_body(
     request: &HttpRequest,
     state: &State,

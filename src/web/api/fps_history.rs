@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     auth::Principal,
-    bus::PACE_STEP,
+    bus::FPS_HISTORY_STEP,
     config::Role,
     stream::StreamHandle,
     web::{
@@ -51,7 +51,7 @@ fn answer(streams: impl Iterator<Item = StreamHandle>) -> HttpResponse {
         |stream: &StreamHandle| stream.bus().stats().fps_history(now).into_iter().map(rounded).collect();
     let report = Report {
         time: unix_seconds(SystemTime::now()),
-        step_s: PACE_STEP.as_secs_f64(),
+        step_s: FPS_HISTORY_STEP.as_secs_f64(),
         fps: streams.map(|stream| (stream.name().to_string(), rates(&stream))).collect(),
     };
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(report)

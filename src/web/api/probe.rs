@@ -1,8 +1,8 @@
-//! `POST /api/probe`: what does this camera send? For administrators, who may have framecast ask any address
-//! anyhow.
+//! `POST /api/probe`: what does this camera send? For administrators, who may have framecast connect to any
+//! address in any case.
 //!
-//! Bounded in time, in frames, and in how many are asked at once. Of what is at the address nothing is told
-//! but the kind of the answer, and the picture.
+//! Limited in time, in frames, and in the number of concurrent probes. The response contains only the kind of
+//! the camera's answer, and the picture.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ use crate::{
 /// A URL and a switch.
 const MAX_BODY_BYTES: usize = 16 * 1024;
 
-/// The length of a probe: somebody waits for it, and two or three seconds of an ordinary camera are enough.
+/// The length of a probe: a user waits for it, and two or three seconds of an ordinary camera are enough.
 const PROBE_LIMITS: ProbeLimits = ProbeLimits { frames: 30, within: Duration::from_secs(5) };
 
 /// The time limit of a probe, with connecting, redirects and authentication.

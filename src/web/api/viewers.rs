@@ -61,7 +61,7 @@ impl ViewerReport {
     }
 }
 
-/// `GET /api/viewers`: of all streams that the caller may change. Who watches is nobody else's business.
+/// `GET /api/viewers`: of all streams that the caller may change. Others may not see who watches.
 pub(in crate::web) async fn all(state: State, principal: Principal) -> HttpResponse {
     answer(&state, |stream| principal.is_allowed(Role::Admin, Some(stream)))
 }

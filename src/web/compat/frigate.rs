@@ -1,4 +1,4 @@
-//! frigate's newest picture: `/api/NAME/latest.jpg`. A camera that is away has one too, which says so.
+//! frigate's newest picture: `/api/NAME/latest.jpg`. Also for an offline camera: the offline image.
 
 use std::time::SystemTime;
 

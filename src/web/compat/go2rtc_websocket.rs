@@ -51,7 +51,7 @@ const PONG_TIMEOUT: Duration = Duration::from_secs(40);
 /// are limited in number. go2rtc's own page asks immediately.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The payload of pings that stand behind a picture.
+/// The payload of pings that follow a picture.
 const PICTURE_PING: &[u8] = b"picture";
 
 /// A message of a client: `{"type":"mjpeg"}`, with more or less beside it.
@@ -121,7 +121,7 @@ async fn serve(
         let answered = match message {
             Ok(Some(Ok(Message::Ping(bytes)))) => session.pong(&bytes).await,
             Ok(Some(Ok(Message::Pong(bytes)))) => {
-                // No client can have more on its way by sending pongs that nobody asked for.
+                // Unsolicited pongs do not raise the number of pictures in flight.
                 if bytes == PICTURE_PING && taken.available_permits() < MAX_IN_FLIGHT {
                     taken.add_permits(1);
                 }
@@ -133,7 +133,7 @@ async fn serve(
                     let counts: Arc<ViewerCounters> = Arc::default();
                     // The one before goes first.
                     drop(current.take());
-                    let viewing = viewer_registration::begin(
+                    let listed = viewer_registration::begin(
                         &state,
                         &request,
                         stream.name(),
@@ -142,7 +142,7 @@ async fn serve(
                     );
                     let shown = show(guard, session.clone(), taken.clone(), backpressure.clone(), counts);
                     current = Some(Box::pin(async move {
-                        let _listed = viewing;
+                        let _listed = listed;
                         shown.await;
                     }));
                     told

@@ -1,5 +1,5 @@
 //! Streams as other programs (go2rtc, motion, WebcamXP) name them in the query or by number. The names
-//! that mjpg-streamer has are in `middleware::access::other_programs`.
+//! that mjpg-streamer has are in `middleware::access::mjpg_streamer_ids`.
 //!
 //! Programs that count cameras begin with 1 and mean the order of the configuration; 0 is all of them in one
 //! picture. The rules of their routes look for streams in the same way, before the handlers do.

@@ -1,8 +1,8 @@
 //! The number of pictures that may be on their way to one page at the same time. Pure.
 //!
-//! A page says of each picture that it has drawn it. While that comes back soon, more may be on their way;
-//! when it takes longer, fewer, so that what a slow page or a thin line shows is late by [`SLOW_LATENCY`] at
-//! most and not by what buffers hold.
+//! A page acknowledges each picture that it has drawn. While acknowledgements arrive quickly, more pictures
+//! may be on their way; when they take longer, fewer, so that the latency of a slow page or a slow link is at
+//! most [`SLOW_LATENCY`] and does not depend on the size of buffers.
 
 use std::time::{Duration, Instant};
 
@@ -51,7 +51,7 @@ impl CongestionWindow {
         self.on_freed(1)
     }
 
-    /// Frees places: those of pictures that nobody waits for any more. Answers how many may be
+    /// Frees the places of pictures that are no longer expected. Returns how many may be
     /// taken again.
     pub(super) fn on_freed(&mut self, places: usize) -> usize {
         let kept = places.min(self.owed);

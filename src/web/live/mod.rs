@@ -5,9 +5,8 @@
 //! what all streams are doing. It says of each picture when it is drawn, and that paces it: what it does not
 //! take in time is skipped, and nothing queues but the few pictures that are on their way.
 //!
-//! A page is no viewer in the counts and limits of streams: whoever looks at the overview would otherwise be
-//! seen there as a viewer of each stream. Connections have a limit of their own,
-//! `limits.max_live_connections`.
+//! A page is not a viewer in the counts and limits of streams: otherwise each user of the dashboard would
+//! count as a viewer of each stream. Connections have a limit of their own, `limits.max_live_connections`.
 //!
 //! The messages and their bounds: docs/http-api.md.
 
@@ -148,7 +147,7 @@ impl LiveConnection {
                 },
             }
         };
-        // They end now, and not when the last task lets go of the connection.
+        // They end now, and not when the last task drops the connection.
         self.subscriptions.take();
         let reason =
             reason.map(|(code, text)| CloseReason { code, description: Some(truncate_reason(text)) });
@@ -206,7 +205,7 @@ impl LiveConnection {
             .find_visible(&self.principal, &request.stream)
             .map_err(|problem| problem.to_string())?;
         let id = request.id;
-        // The one before lets go first.
+        // The previous subscription ends first.
         drop(subscriptions.remove(&id));
         subscriptions
             .insert(id, Subscription::start(self.state.clone(), self.session.clone(), request, stream));

@@ -9,8 +9,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::congestion_window::{self, CongestionWindow};
 use crate::web::websocket::backpressure::Backpressure;
 
-/// The way to one page. Those who want to send take a place and give it back when the picture is drawn;
-/// places go to whoever has waited longest, so that no tile starves.
+/// The connection to one page. A subscription acquires a place to send a picture, and returns it when the
+/// picture is drawn; the one that has waited longest is served first, so that no tile starves.
 pub(super) struct LiveSession {
     session: Session,
     permits: Semaphore,

@@ -1,6 +1,6 @@
 //! The sizes that pages share. Pure.
 //!
-//! Windows are of any size, so tiles are too. Each asks for the smallest of a few sizes that fills it: pages
+//! Windows are of any size, so tiles are too. Each gets the smallest of a few sizes that fills it: pages
 //! that show a stream in about the same size share one rendition of it, and with it one encoding.
 
 /// Widths, at about a third from one to the next.
@@ -27,8 +27,8 @@ pub(super) fn shared_size(
     (!fits).then_some((width, height))
 }
 
-/// The smallest step that is not below; the largest stands for what is not said. Above all steps there is
-/// none.
+/// Returns the smallest step that is not below `asked`, or the largest step without it; `None` above all
+/// steps.
 fn step(asked: Option<u16>, steps: &[u16]) -> Option<u16> {
     match asked {
         None => steps.last().copied(),

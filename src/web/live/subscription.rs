@@ -1,7 +1,7 @@
 //! A page's subscription to one stream.
 //!
-//! A task that takes the newest picture each time when the page is ready for one: nothing queues. It wants
-//! its stream, so the source of one on demand runs while it is subscribed and no longer.
+//! A task that sends the newest picture whenever the page is ready for one: nothing queues. It adds to the
+//! demand of its stream, so that an on-demand source runs only while it is subscribed.
 
 use std::{
     cell::{Cell, RefCell},
@@ -106,7 +106,7 @@ async fn run(
 ) {
     let id = request.id;
     let small = smaller(&state, &request, &stream).await;
-    // Whatever is shown is what runs; a rendition wants the stream that it shows.
+    // Only the stream that is shown runs; a rendition adds to the demand of the stream that it shows.
     let shown = small.as_ref().map_or(&stream, RenditionGuard::stream);
     if show(&line, &in_flight, &request, shown, &stream).await.is_ok() {
         // An error means that the page has gone as well.

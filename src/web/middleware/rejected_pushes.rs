@@ -1,5 +1,5 @@
-//! Counts refused pushes at the stream that they were for. Names that no stream has are counted nowhere:
-//! anybody can make them up.
+//! Counts refused pushes at their stream. Names of streams that do not exist are not counted: a client can
+//! send any name.
 
 use actix_web::http::StatusCode;
 
@@ -13,7 +13,7 @@ pub(in crate::web) fn count(streams: &Streams, name: &str, status: StatusCode) {
     }
 }
 
-/// Returns the reason that a status stands for; none if the stream does not exist.
+/// Returns the reason that belongs to a status; none if the stream does not exist.
 fn reason(status: StatusCode) -> Option<PushRejection> {
     Some(match status {
         StatusCode::NOT_FOUND => return None,

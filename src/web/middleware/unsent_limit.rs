@@ -1,4 +1,5 @@
-//! Limits the bytes of responses that clients have not read: see [`crate::web::server::unsent`].
+//! Limits the bytes of responses that clients have not read: see
+//! [`crate::web::server::response_budget`].
 
 use std::sync::Arc;
 

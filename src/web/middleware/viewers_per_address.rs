@@ -27,9 +27,9 @@ pub(in crate::web) struct AddressPermit {
 impl AddressLimit {
     /// Allows `most` viewers of each address.
     pub fn new(most: Option<usize>) -> Self {
-        let seats = Self { most: AtomicUsize::new(0), counts: DashMap::new() };
-        seats.set_most(most);
-        seats
+        let limit = Self { most: AtomicUsize::new(0), counts: DashMap::new() };
+        limit.set_most(most);
+        limit
     }
 
     /// Changes the limit. Connected viewers stay.
@@ -74,22 +74,22 @@ mod tests {
 
     #[test]
     fn each_address_has_its_own_viewers_and_none_is_kept() {
-        let seats = Arc::new(AddressLimit::new(Some(2)));
+        let limit = Arc::new(AddressLimit::new(Some(2)));
         let (one, two) = (Some([192, 0, 2, 1].into()), Some([192, 0, 2, 2].into()));
-        let held = [seats.acquire(one).unwrap(), seats.acquire(one).unwrap(), seats.acquire(two).unwrap()];
-        assert_eq!(seats.acquire(one).unwrap_err(), 2);
-        seats.set_most(Some(3));
-        drop(seats.acquire(one).unwrap());
-        seats.set_most(Some(1));
-        assert_eq!(seats.acquire(one).unwrap_err(), 1, "those who are there are counted");
-        seats.set_most(None);
-        drop(seats.acquire(one).unwrap());
+        let held = [limit.acquire(one).unwrap(), limit.acquire(one).unwrap(), limit.acquire(two).unwrap()];
+        assert_eq!(limit.acquire(one).unwrap_err(), 2);
+        limit.set_most(Some(3));
+        drop(limit.acquire(one).unwrap());
+        limit.set_most(Some(1));
+        assert_eq!(limit.acquire(one).unwrap_err(), 1, "those who are there are counted");
+        limit.set_most(None);
+        drop(limit.acquire(one).unwrap());
         drop(held);
-        assert!(seats.acquire(one).is_ok() && seats.is_empty());
-        seats.set_most(Some(1));
+        assert!(limit.acquire(one).is_ok() && limit.is_empty());
+        limit.set_most(Some(1));
         let subscriber =
             [1, 2].map(|end| Some(std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, end).into()));
-        let _first = seats.acquire(subscriber[0]).unwrap();
-        assert!(seats.acquire(subscriber[1]).is_err(), "one subscriber has many addresses");
+        let _first = limit.acquire(subscriber[0]).unwrap();
+        assert!(limit.acquire(subscriber[1]).is_err(), "one subscriber has many addresses");
     }
 }

@@ -58,7 +58,7 @@ const ADMIN_ANY: Rule = Rule::Needs(Role::Admin, Scope::Any);
 const ADMIN_ONE: Rule = Rule::Needs(Role::Admin, Scope::Named);
 const PUSH: Rule = Rule::Needs(Role::Push, Scope::Named);
 
-/// Every route. Fixed addresses stand before `/{name}`, so a stream called `snapshot` is at
+/// Every route. Fixed addresses come before `/{name}`, so a stream called `snapshot` is at
 /// `/streams/snapshot` only.
 pub const ROUTES: &[Row] =
     &[

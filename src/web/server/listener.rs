@@ -69,7 +69,7 @@ pub struct Listeners {
     files: SocketFiles,
 }
 
-/// Removes the files of sockets when nobody listens any more.
+/// Removes the files of sockets when the listeners are closed.
 #[cfg(unix)]
 #[derive(Debug, Default)]
 pub(in crate::web) struct SocketFiles(Vec<PathBuf>);
@@ -78,7 +78,7 @@ pub(in crate::web) struct SocketFiles(Vec<PathBuf>);
 impl Drop for SocketFiles {
     fn drop(&mut self) {
         for file in &self.0 {
-            // One that somebody removed before needs no removing.
+            // An error means that the file was removed already.
             let _ = fs::remove_file(file);
         }
     }

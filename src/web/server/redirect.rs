@@ -53,8 +53,8 @@ pub(super) fn fixed_answer_service(
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(HEAD_TIMEOUT)
             .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-            .on_connect_ext(|wire: &ViewerSocket<SharedSocket>, extensions| {
-                extensions.insert(wire.outbox());
+            .on_connect_ext(|viewer_socket: &ViewerSocket<SharedSocket>, extensions| {
+                extensions.insert(viewer_socket.outbox());
             })
             .finish(answer),
     )

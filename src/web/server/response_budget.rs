@@ -1,18 +1,18 @@
-//! Limits what answers hold that their clients have not taken: of one connection, and of the process.
+//! Limits the memory of answers that clients have not read: of one connection, and of the process.
 //!
-//! A client that asks for much and takes nothing makes the relay keep its answers: over HTTP/2 in hundreds of
+//! A client that requests much and reads nothing makes the relay keep its answers: over HTTP/2 in hundreds of
 //! streams of one connection, over HTTP/1.1 in thousands of connections. So the bytes of an answer are
-//! charged to `limits.max_unsent_bytes` until the last slice of them was written; when those are used up,
-//! further answers become 503. Bytes that several answers share (a picture that many ask for) are charged
-//! once to the process, and count in each connection that has yet to take them. Of a connection that holds
-//! `limits.max_unsent_bytes_per_connection` already, further requests wait before their answer is made, for
-//! [`CAPACITY_TIMEOUT`] at most.
+//! charged to `limits.max_unsent_bytes` until the last slice of them is written; when that budget is used up,
+//! further answers become 503. Bytes that several answers share (a picture that many clients request) are
+//! charged once to the process, and count in each connection that has not sent them yet. Further requests of
+//! a connection that holds `limits.max_unsent_bytes_per_connection` wait before they are answered, for at
+//! most [`CAPACITY_TIMEOUT`].
 //!
-//! Answers that the program holds anyway (pages, the API's description) are marked [`Permanent`] and not
-//! charged. Of a stream of pictures a connection holds one part, whose frame all its viewers share. A viewer
-//! that takes longer than [`SLOW_PART`] for a part may be the last one to hold that frame: it is charged from
-//! then on ([`SlowPart`]), and where there is no room for it the viewer is disconnected. Nothing here is on
-//! the way of viewers that keep up.
+//! Answers that the program keeps in any case (pages, the API's description) are marked [`Permanent`] and not
+//! charged. Of a stream, a connection holds one part, whose frame all its viewers share. A viewer that takes
+//! longer than [`SLOW_PART`] for a part may be the last one to hold that frame: the frame is charged from
+//! then on ([`SlowPart`]), and if the budget is used up, the viewer is disconnected. Viewers that keep up
+//! cause no work here.
 
 use std::{
     collections::HashMap,
@@ -40,7 +40,7 @@ use crate::limits::{BudgetError, ByteBudget, BytePermit};
 pub(in crate::web) const SLOW_PART: Duration = Duration::from_secs(1);
 
 /// A request whose connection has too much unsent waits so long before it gets 503. A client that takes
-/// anything at all takes a slice within it; one that takes nothing is disconnected in about this time.
+/// anything at all takes a slice within it; one that reads nothing is disconnected in about this time.
 pub(in crate::web) const CAPACITY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Marks an answer whose bytes are there for as long as the program runs.
@@ -95,7 +95,7 @@ pub struct UnsentAnswers {
     charged: Mutex<HashMap<Allocation, Weak<Charge>>>,
 }
 
-/// Bytes that are charged to the process for as long as any answer holds them, whoever asked first.
+/// Bytes that are charged to the process for as long as any answer holds them.
 #[derive(Debug)]
 struct Charge {
     allocation: Allocation,
@@ -106,7 +106,7 @@ struct Charge {
 impl Drop for Charge {
     fn drop(&mut self) {
         let mut charged = self.answers.charged();
-        // Another may stand there already, of one that came between.
+        // A newer answer may have put its charge there.
         if charged.get(&self.allocation).is_some_and(|charge| charge.strong_count() == 0) {
             charged.remove(&self.allocation);
         }

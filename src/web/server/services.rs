@@ -59,8 +59,9 @@ pub(in crate::web) fn tcp_service(
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
     let serve = fn_service(async |Accepted { io, connection }: Accepted<TcpStream>| {
         let peer = tune_and_peer(&io);
-        let wire = ViewerSocket::new(SharedSocket::new(io), STALL_TIMEOUT).with_connection(connection);
-        Ok((wire, Protocol::Http1, peer))
+        let viewer_socket =
+            ViewerSocket::new(SharedSocket::new(io), STALL_TIMEOUT).with_connection(connection);
+        Ok((viewer_socket, Protocol::Http1, peer))
     });
     let serve = serve.and_then(http_1(app)).map_err(count_errors(state.clone()));
     limited(state, AnswerProtocol::Http, serve)
@@ -93,9 +94,11 @@ pub(in crate::web) fn tls_service<A: Application>(
             let peer = tune_and_peer(&io);
             let stream = tls.accept(io, peer).await.map_err(DispatchError::Io)?;
             let protocol = tls::protocol(&stream);
-            let wire = ViewerSocket::new(TlsSocket::new(stream), STALL_TIMEOUT).with_connection(connection);
-            let wire = if protocol == Protocol::Http2 { wire.with_http2() } else { wire };
-            Ok((wire, protocol, peer))
+            let viewer_socket =
+                ViewerSocket::new(TlsSocket::new(stream), STALL_TIMEOUT).with_connection(connection);
+            let viewer_socket =
+                if protocol == Protocol::Http2 { viewer_socket.with_http2() } else { viewer_socket };
+            Ok((viewer_socket, protocol, peer))
         }
     };
     let [first, second] = apps;
@@ -117,18 +120,18 @@ pub(super) fn http_service<S: DirectWrite + 'static>(
         let (first, second) = (first.new_service(()), second.new_service(()));
         async move {
             let (first, second) = (Rc::new(first.await?), Rc::new(second.await?));
-            Ok::<_, ()>(fn_service(move |(wire, protocol, peer): Connected<S>| {
+            Ok::<_, ()>(fn_service(move |(viewer_socket, protocol, peer): Connected<S>| {
                 let (first, second, refused) = (first.clone(), second.clone(), refused.clone());
                 async move {
                     match protocol {
                         Protocol::Http2 => {
-                            let served = http2::serve(wire, second, peer, HTTP_2, &refused).await;
+                            let served = http2::serve(viewer_socket, second, peer, HTTP_2, &refused).await;
                             served.map_err(|error| {
                                 error.rejection().into_iter().for_each(&refused);
                                 DispatchError::Io(io::Error::other(error))
                             })
                         }
-                        _ => first.call((wire, protocol, peer)).await,
+                        _ => first.call((viewer_socket, protocol, peer)).await,
                     }
                 }
             }))
@@ -166,10 +169,10 @@ pub(super) fn http_1<S: DirectWrite + 'static>(
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
         // A viewer that closes is seen at once, not at the next frame.
         .h1_allow_half_closed(false)
-        .on_connect_ext(|wire: &ViewerSocket<S>, extensions| {
-            extensions.insert(wire.outbox());
+        .on_connect_ext(|viewer_socket: &ViewerSocket<S>, extensions| {
+            extensions.insert(viewer_socket.outbox());
             extensions.insert(Arc::<ConnectionBytes>::default());
-            if let Some(connection) = wire.connection() {
+            if let Some(connection) = viewer_socket.connection() {
                 extensions.insert(connection.clone());
             }
             extensions.insert(Ending::default());

@@ -1,9 +1,9 @@
-//! A viewer whose link is looked at, and who gets smaller pictures while it carries no others.
+//! Adaptive quality: sends a viewer smaller pictures while its link is too slow for larger ones.
 //!
-//! The pictures of each step are a rendition, as others ask for in the URL, and shared with them. The
-//! connection's own task looks once a second, holds the rendition of the next step, and then has the feed
-//! look at that one's bus: between two parts, never back in time. Viewers who did not ask for this cost
-//! nothing more.
+//! The pictures of each step are a rendition, as viewers request in the URL, and are shared with them. Once a
+//! second the connection's own task compares the frames that were offered and delivered. To change the step,
+//! it acquires the rendition of that step and then moves the producer to that rendition's bus, between two
+//! parts and never back in time. Viewers without `adapt` have no such task.
 
 use std::{
     sync::{
@@ -27,10 +27,10 @@ use crate::{
     web::{server::transport::ProducerGuard, state::State},
 };
 
-/// The interval at which a viewer is looked at: a window of the ladder is two of these.
+/// The interval between two checks of a viewer: a window of the controller is two of these.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Frames that a viewer took, a repeat not counted.
+/// Frames that were sent to a viewer, without repeats.
 pub(in crate::web) type DeliveredCounter = Arc<AtomicU64>;
 
 /// A viewer with adaptive quality.
@@ -41,7 +41,7 @@ pub(in crate::web) struct AbrTask {
     base: ImageParams,
     /// The stream whose frames it gets now.
     shown: StreamHandle,
-    taken: DeliveredCounter,
+    delivered: DeliveredCounter,
     controller: AbrController,
     counted: AbrLevelGuard,
     ticks: Interval,
@@ -53,28 +53,29 @@ pub(in crate::web) struct AbrTask {
 type PendingRendition = LocalBoxFuture<'static, (usize, Result<Option<RenditionGuard>, RenditionError>)>;
 
 impl AbrTask {
-    /// A viewer of `stream` who asked for `base` and looks at `shown`, which is that.
+    /// A viewer of `stream` that requested `base` and watches `shown`, the stream with these options.
     pub(in crate::web) fn new(
         state: State,
         stream: StreamHandle,
         base: ImageParams,
         shown: StreamHandle,
-        taken: DeliveredCounter,
+        delivered: DeliveredCounter,
     ) -> Self {
         let mut ticks = interval(POLL_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let counted = AbrLevelGuard::new(stream.bus().clone());
         let controller = AbrController::new(Instant::now());
-        Self { state, stream, base, shown, taken, controller, counted, ticks, pending: None, size: None }
+        Self { state, stream, base, shown, delivered, controller, counted, ticks, pending: None, size: None }
     }
 
-    /// Checks whether it is time, and moves the feed. Wakes the task for the next time.
-    pub(in crate::web) fn poll(&mut self, cx: &mut Context<'_>, feed: &ProducerGuard) {
+    /// Checks the viewer when the interval has passed, and moves the producer. Wakes the task for the next
+    /// check.
+    pub(in crate::web) fn poll(&mut self, cx: &mut Context<'_>, producer: &ProducerGuard) {
         loop {
             if let Some(going) = &mut self.pending {
                 let Poll::Ready((step, held)) = going.poll_unpin(cx) else { return };
                 self.pending = None;
-                self.on_rendition(step, held, feed);
+                self.on_rendition(step, held, producer);
             }
             if self.ticks.poll_tick(cx).is_pending() {
                 return;
@@ -90,7 +91,7 @@ impl AbrTask {
             self.size = Some((newest.frame.width(), newest.frame.height()));
         }
         let tally =
-            FrameCounts { offered: bus.stats().frames_in(), taken: self.taken.load(Ordering::Relaxed) };
+            FrameCounts { offered: bus.stats().frames_in(), taken: self.delivered.load(Ordering::Relaxed) };
         let Some(step) = self.controller.update(Instant::now(), tally) else { return };
         let Some(size) = self.size else { return };
         let params = self.base.at_step(step, size);
@@ -111,13 +112,13 @@ impl AbrTask {
         &mut self,
         step: usize,
         held: Result<Option<RenditionGuard>, RenditionError>,
-        feed: &ProducerGuard,
+        producer: &ProducerGuard,
     ) {
         let now = Instant::now();
         match held {
             Ok(held) => {
                 self.shown = held.as_ref().map_or(&self.stream, RenditionGuard::stream).clone();
-                feed.move_to(self.shown.bus(), held);
+                producer.move_to(self.shown.bus(), held);
                 self.controller.moved(now, step);
                 self.counted.move_to(step);
                 debug!(stream = %self.stream.name(), step, "a viewer's link carries another step");

@@ -51,8 +51,8 @@ pub(in crate::web) async fn by_name(
         let joined = stream
             .join_replay(&state.streams.viewer_limit, most)
             .map_err(|full| state.access.no_room(full))?;
-        let viewing = viewer_registration::begin(&state, &request, stream.name(), Kind::Clip, counts.clone());
-        Some((joined, permit, viewing))
+        let listed = viewer_registration::begin(&state, &request, stream.name(), Kind::Clip, counts.clone());
+        Some((joined, permit, listed))
     };
     let begins = pictures
         .first()

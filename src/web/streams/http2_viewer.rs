@@ -1,9 +1,9 @@
-//! A stream over HTTP/2, beside others on one connection: by actix's ordinary way of a body, which waits for
-//! the room that the client gives each stream.
+//! A stream over HTTP/2, which may share its connection with others: an ordinary body of actix, which waits
+//! for the flow-control window of its HTTP/2 stream.
 //!
-//! The outbox is a connection's, and so has no place here. The newest frame wins all the same: the next one
-//! is asked for only when the one before has gone. A client that makes no room for a stream, while its
-//! connection is well, is let go by the connection ([`crate::web::server::http2`]).
+//! An outbox belongs to a whole connection, so it is not used here. The viewer still gets the newest frame:
+//! the next one is chosen only when the previous one is sent. [`crate::web::server::http2`] ends a stream
+//! whose window stays closed.
 
 use std::convert::Infallible;
 
@@ -24,7 +24,7 @@ use crate::{
 
 /// One viewer.
 pub(super) struct Http2Viewer {
-    pub(super) feed: ViewerProducer,
+    pub(super) producer: ViewerProducer,
     pub(super) current: BusReader,
     pub(super) grant: ActiveGrant,
     /// Permits that are held for as long as the viewer is connected.
@@ -50,10 +50,10 @@ impl Http2Viewer {
                 return Some(piece);
             }
             if self.grant.is_ended() {
-                self.feed.end();
+                self.producer.end();
             }
             let current = self.current.borrow_and_update().clone();
-            match self.feed.fill(&current, pieces) {
+            match self.producer.fill(&current, pieces) {
                 Fill::Data => {}
                 Fill::Pending => tokio::select! {
                     biased;

@@ -15,7 +15,7 @@ pub(in crate::web) struct StreamOptions {
     pub extra_headers: bool,
     /// ustreamer's `?zero_data=1`: headers without pictures, to measure with.
     pub zero_data: bool,
-    /// `?format=raw`: JPEGs one behind the other, for programs that refuse multipart.
+    /// `?format=raw`: consecutive JPEGs, for programs that refuse multipart.
     pub raw: bool,
     /// `?adapt=1`: smaller pictures while the link carries no others; none as the stream is configured.
     pub adapt: Option<bool>,

@@ -23,7 +23,7 @@ pub(in crate::web) fn params_of(request: &HttpRequest) -> Result<ImageParams, Pr
     Ok(ImageParams::parse(|key| query(request, key))?)
 }
 
-/// Joins `stream` as a viewer, of the rendition that is asked for.
+/// Joins `stream` as a viewer, of the requested rendition.
 ///
 /// # Errors
 /// 503 when there is no room for a viewer, or for a rendition.
@@ -66,7 +66,7 @@ pub(in crate::web) async fn transform_picture(
     Ok(state.runtime.pool.queue(stream.name()).run(bytes, move || pipeline.transform(&picture)).await??.frame)
 }
 
-/// Returns a rendition of one frame of the stream, made once for all who ask for it.
+/// Returns a rendition of one frame of the stream, made once for all requests for it.
 ///
 /// # Errors
 /// As [`transform_picture`].

@@ -1,7 +1,7 @@
 //! The last seconds of a stream, played again.
 //!
-//! These answers take the ordinary way through actix-http, which copies each piece into the connection's
-//! buffer: few look at the past, and what the fan-out does for the present would be of no use to them.
+//! These answers use actix-http's normal body path, which copies each piece into the connection's buffer:
+//! replays have few viewers, and the fan-out only sends the newest frame.
 
 use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
@@ -83,7 +83,7 @@ pub(in crate::web) async fn by_name(
         replay: ReplayCursor::new(pictures, speed),
         current: stream.bus().subscribe(),
         pieces: VecDeque::from([Bytes::from_static(writer::FIRST_DELIMITER)]),
-        stage: ReplayState::Past,
+        phase: ReplayState::Past,
         demand: goes_on.then(|| stream.demand()),
         guard,
         grant,
@@ -102,7 +102,7 @@ pub(in crate::web) async fn by_name(
 /// Returns the replay buffer of a stream.
 ///
 /// # Errors
-/// 409 when it does not, with what to set.
+/// 409 when the stream has none, with the setting to add.
 pub(in crate::web) fn replay_buffer(stream: &StreamHandle) -> Result<&ReplayBuffer, Problem> {
     let name = stream.name();
     let detail = || format!("stream {name} keeps no past: give it `replay: 30s` in the configuration");
@@ -143,7 +143,7 @@ fn number(text: &str) -> Option<f64> {
     text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.').then(|| text.parse().ok()).flatten()
 }
 
-/// Returns the next piece. The rest of one that is too large to go out at once stays in front.
+/// Returns the next piece. The rest of one that is too large to be sent at once stays in front.
 pub(in crate::web) fn next_piece(pieces: &mut VecDeque<Bytes>) -> Option<Bytes> {
     let mut piece = pieces.pop_front()?;
     if piece.len() > MAX_PIECE {
@@ -164,7 +164,7 @@ struct Player {
     replay: ReplayCursor,
     current: BusReader,
     pieces: VecDeque<Bytes>,
-    stage: ReplayState,
+    phase: ReplayState,
     /// The source runs while the past is played, if the present is to follow.
     demand: Option<DemandGuard>,
     guard: ReplayGuard,
@@ -182,7 +182,7 @@ impl Player {
             if let Some(piece) = next_piece(&mut self.pieces) {
                 return Some(piece);
             }
-            match self.stage {
+            match self.phase {
                 ReplayState::Ended => return None,
                 _ if self.grant.is_ended() => self.end(),
                 ReplayState::Past => self.fill_past().await,
@@ -194,7 +194,7 @@ impl Player {
     async fn fill_past(&mut self) {
         let Some(due) = self.replay.due(std::time::Instant::now()) else {
             if self.demand.is_some() {
-                self.stage = ReplayState::Present;
+                self.phase = ReplayState::Present;
             } else {
                 self.end();
             }
@@ -239,7 +239,7 @@ impl Player {
     }
 
     fn end(&mut self) {
-        self.stage = ReplayState::Ended;
+        self.phase = ReplayState::Ended;
         self.pieces.push_back(Bytes::from_static(writer::CLOSING_AFTER_DELIMITER));
     }
 }

@@ -34,33 +34,33 @@ enum BodyState {
 pub(super) struct ViewerProducer {
     viewer: FrameCursor,
     rendition: Option<RenditionGuard>,
-    /// Counts for those who look at its link.
+    /// Counts the frames of a viewer with adaptive quality.
     delivered: Option<DeliveredCounter>,
     options: StreamOptions,
     framing: Framing,
-    stage: BodyState,
+    state: BodyState,
     /// Set when the viewer has to be disconnected.
     is_ended: bool,
     fps: FpsMeter,
 }
 
 impl ViewerProducer {
-    /// A feed for `viewer`, of the rendition `held` if it has one. `taken` counts the frames of a viewer with
+    /// A producer for `viewer`, of `rendition` if it has one. `delivered` counts the frames of a viewer with
     /// adaptive quality.
     pub(super) fn new(
         viewer: FrameCursor,
-        held: Option<RenditionGuard>,
-        taken: Option<DeliveredCounter>,
+        rendition: Option<RenditionGuard>,
+        delivered: Option<DeliveredCounter>,
         options: StreamOptions,
         framing: Framing,
     ) -> Self {
-        let (stage, over, pace) = (BodyState::Joined, false, FpsMeter::default());
-        Self { viewer, rendition: held, delivered: taken, options, framing, stage, is_ended: over, fps: pace }
+        let (state, is_ended, fps) = (BodyState::Joined, false, FpsMeter::default());
+        Self { viewer, rendition, delivered, options, framing, state, is_ended, fps }
     }
 
     /// The bytes before the first part: browsers show a spinner until they see that a multipart begins.
     fn open(&mut self, pieces: &mut WriteQueue) {
-        self.stage = BodyState::Streaming;
+        self.state = BodyState::Streaming;
         if self.options.raw {
             return;
         }
@@ -105,7 +105,7 @@ impl ViewerProducer {
     }
 
     fn close(&mut self, pieces: &mut WriteQueue) {
-        self.stage = BodyState::Closed;
+        self.state = BodyState::Closed;
         if !self.options.raw {
             let closing = Bytes::from_static(writer::CLOSING_AFTER_DELIMITER);
             pieces.put(writer::framed([closing, Bytes::new(), Bytes::new()], self.framing));
@@ -115,15 +115,15 @@ impl ViewerProducer {
 
 impl PartProducer for ViewerProducer {
     fn fill(&mut self, current: &Current, pieces: &mut WriteQueue) -> Fill {
-        if self.stage == BodyState::Joined {
+        if self.state == BodyState::Joined {
             self.open(pieces);
-        } else if self.stage == BodyState::Streaming && (current.closed || self.is_ended) {
+        } else if self.state == BodyState::Streaming && (current.closed || self.is_ended) {
             self.close(pieces);
-        } else if self.stage == BodyState::Closed {
+        } else if self.state == BodyState::Closed {
             return Fill::Done;
         } else if let Some((frame, new)) = self.viewer.next(current) {
-            if let (Some(taken), true) = (&self.delivered, new) {
-                taken.fetch_add(1, Ordering::Relaxed);
+            if let (Some(delivered), true) = (&self.delivered, new) {
+                delivered.fetch_add(1, Ordering::Relaxed);
             }
             self.send(frame, pieces);
         } else {
@@ -133,7 +133,7 @@ impl PartProducer for ViewerProducer {
     }
 
     fn has_next(&self, current: &Current) -> bool {
-        self.stage != BodyState::Streaming || current.closed || self.is_ended || self.viewer.has_next(current)
+        self.state != BodyState::Streaming || current.closed || self.is_ended || self.viewer.has_next(current)
     }
 
     fn end(&mut self) {

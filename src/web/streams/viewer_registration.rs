@@ -20,6 +20,6 @@ pub(in crate::web) fn begin(
     kind: Kind,
     counts: Arc<ViewerCounters>,
 ) -> ViewerListGuard {
-    let asked = (access_log::asked(state, request), request.version());
-    ViewerListGuard::begin(&state.streams.viewers, asked, stream, kind, counts)
+    let requested = (access_log::asked(state, request), request.version());
+    ViewerListGuard::begin(&state.streams.viewers, requested, stream, kind, counts)
 }

@@ -1,4 +1,4 @@
-//! A stream as an HTTP answer: head, and the feed of the viewer's [`Outbox`].
+//! A stream as an HTTP answer: its head, and the producer for the viewer's [`Outbox`].
 
 use std::{
     convert::Infallible,
@@ -96,37 +96,37 @@ pub(in crate::web) async fn answer_as(
     outbox.set_stall_timeout(stream.config().viewer_timeout);
     let mut grant = access::grant(state, request, Role::View, stream)?;
     let permit = access::viewer_permit(state, request)?;
-    let (guard, held) = renditions::join(state, stream, params).await?;
+    let (guard, rendition) = renditions::join(state, stream, params).await?;
     let shown = guard.stream().clone();
     // The streams of an HTTP/2 connection share its link.
     let adapts = options.adapt.unwrap_or(stream.config().adapt) && request.version() != Version::HTTP_2;
-    let taken = adapts.then(DeliveredCounter::default);
-    let abr = taken
-        .clone()
-        .map(|taken| Box::new(AbrTask::new(state.clone(), stream.clone(), params, shown.clone(), taken)));
+    let delivered = adapts.then(DeliveredCounter::default);
+    let abr = delivered.clone().map(|delivered| {
+        Box::new(AbrTask::new(state.clone(), stream.clone(), params, shown.clone(), delivered))
+    });
     let viewer = FrameCursor::new(guard);
     let counts = viewer.counts().clone();
-    let viewing = || viewer_registration::begin(state, request, stream.name(), Kind::Stream, counts);
-    let feed = ViewerProducer::new(viewer, held, taken, options, framing);
+    let register = || viewer_registration::begin(state, request, stream.name(), Kind::Stream, counts);
+    let producer = ViewerProducer::new(viewer, rendition, delivered, options, framing);
     let busy = outbox.busy(Busy::Answering);
     if request.version() == Version::HTTP_2 {
-        let (current, viewing) = (shown.bus().subscribe(), viewing());
-        let viewer = Http2Viewer { feed, current, grant, _busy: busy, _permit: permit, _listed: viewing };
+        let (current, listed) = (shown.bus().subscribe(), register());
+        let viewer = Http2Viewer { producer, current, grant, _busy: busy, _permit: permit, _listed: listed };
         let mut answer = mark_logged(head.body(http2_viewer::body(viewer)));
         answer.extensions_mut().insert(AnswerTimeout(stream.config().viewer_timeout));
         answer.extensions_mut().insert(state.runtime.unsent.clone());
         return Ok(answer);
     }
-    let stays = if adapts { BusBinding::Switchable } else { BusBinding::Fixed };
-    let feed = outbox.attach(Box::new(feed), shown.bus(), stays).ok_or_else(|| {
+    let binding = if adapts { BusBinding::Switchable } else { BusBinding::Fixed };
+    let producer = outbox.attach(Box::new(producer), shown.bus(), binding).ok_or_else(|| {
         let detail =
             "a stream was the last answer of its connection; ask for the next one on another".to_owned();
         Problem::new(StatusCode::BAD_REQUEST, detail)
     })?;
     let grant: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async move { grant.ended().await });
-    let (grant, viewing) = (Some(grant), viewing());
+    let (grant, listed) = (Some(grant), register());
     let slow = (SlowPart::new(state.runtime.unsent.clone()), shown);
-    let body = ViewerBody { feed, grant, abr, slow, _busy: busy, _permit: permit, _listed: viewing };
+    let body = ViewerBody { producer, grant, abr, slow, _busy: busy, _permit: permit, _listed: listed };
     Ok(mark_logged(set_chunked(chunked, head.body(body))))
 }
 
@@ -169,9 +169,9 @@ impl MessageBody for NoBody {
     }
 }
 
-/// Lets the feed fill the outbox; yields no bytes itself.
+/// Lets the producer fill the outbox; yields no bytes itself.
 struct ViewerBody {
-    feed: ProducerGuard,
+    producer: ProducerGuard,
     /// Resolves when the viewer may no longer watch; `None` after that.
     grant: Option<Pin<Box<dyn Future<Output = ()>>>>,
     abr: Option<Box<AbrTask>>,
@@ -192,25 +192,25 @@ impl MessageBody for ViewerBody {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BudgetError>>> {
         let this = self.get_mut();
         if let Some(abr) = &mut this.abr {
-            abr.poll(cx, &this.feed);
+            abr.poll(cx, &this.producer);
         }
         if this.grant.as_mut().is_some_and(|grant| grant.as_mut().poll(cx).is_ready()) {
             this.grant = None;
-            this.feed.end();
+            this.producer.end();
         }
-        // Only polled if a socket does not take a whole part at once.
+        // Polled only if the socket does not accept a whole part at once.
         let (slow, stream) = &mut this.slow;
-        let waits = this.feed.with_waiting(|part, rest| {
+        let waits = this.producer.with_waiting(|part, rest| {
             let length =
                 rest.and_then(|_| stream.bus().newest()).map_or(0, |newest| newest.frame.jpeg().len());
             slow.waits(part, rest, length)
         });
         if let Err(error) = waits {
             debug!("a viewer that does not keep up is disconnected: {error}");
-            // A regular end would wait until the client has read the rest, and hold the frame for as long.
+            // A regular end would wait until the client has read the rest, and keep the frame until then.
             return Poll::Ready(Some(Err(error)));
         }
         slow.wake_when_late(cx);
-        this.feed.poll_ended(cx).map(|()| None)
+        this.producer.poll_ended(cx).map(|()| None)
     }
 }

@@ -3,10 +3,10 @@
 //! All addresses that are sent here are relative, so that they hold behind a proxy that strips or adds a
 //! prefix.
 //!
-//! A session begins from what the request itself shows, never from a cookie. What stands in an address may
-//! have been written by anybody, and browsers do not tell links in mails from typed addresses
-//! (`Sec-Fetch-Site: none` for both) nor, over plain HTTP, where they come from at all. So an address never
-//! replaces a running session by another's: the session stays if it is good for as much, else the page asks.
+//! A session begins from what the request itself shows, never from a cookie. An address may have been
+//! written by anybody, and browsers do not distinguish links in mails from typed addresses
+//! (`Sec-Fetch-Site: none` for both) nor, over plain HTTP, send their origin at all. So an address never
+//! replaces a session: the session stays if it permits as much, otherwise the page asks the user.
 
 use std::time::Duration;
 
@@ -175,7 +175,7 @@ pub(in crate::web) async fn exchange(
     let cookie = cookie.as_deref();
     let principal = match access::principal_with(state, request, &shown).await {
         Ok(principal) => principal,
-        // Whoever is logged in sees the page, whatever is wrong with its address.
+        // A user who is logged in sees the page, also with an invalid address.
         Err(_) if state.access.auth.has_session(cookie) => return Ok(None),
         Err(problem) => return Err(problem),
     };

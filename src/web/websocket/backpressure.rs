@@ -1,8 +1,8 @@
-//! Counts the bytes sent over a WebSocket that wait in this process because its client does not take them.
+//! Counts the bytes sent over a WebSocket that wait in this process because its client does not read them.
 //!
-//! Pictures are copied into such a connection, so that what waits is memory of its own; and what clients say
-//! of pictures that they have taken is nothing to go by, since they can say it without. The connection itself
-//! knows when all is written.
+//! Pictures are copied into such a connection, so that waiting bytes use additional memory. A client's
+//! acknowledgements of pictures do not count, since it can send them without reading. The connection itself
+//! reports when everything is written.
 
 use std::{cell::Cell, time::Duration};
 
@@ -20,7 +20,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(in crate::web) struct Backpressure {
     outbox: Outbox,
-    /// The outbox's flush count at the last look, and the bytes sent since.
+    /// The outbox's flush count at the last check, and the bytes sent since.
     flush_count: Cell<u64>,
     waiting: Cell<usize>,
 }

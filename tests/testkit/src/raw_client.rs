@@ -1,5 +1,4 @@
-//! An HTTP client that reads byte by byte what stands on the wire and forgives nothing: exact line ends,
-//! exact lengths, chunk by chunk.
+//! A strict HTTP client that reads byte by byte: exact line ends, exact lengths, chunk by chunk.
 
 use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 

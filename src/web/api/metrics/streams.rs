@@ -31,8 +31,8 @@ const SKIPPED: MetricDef = metric(
 );
 const DROPPED: MetricDef =
     metric("framecast_stream_dropped_frames_total", "Frames that were not shown, by reason.");
-const MADE: MetricDef = metric("framecast_stream_made_frames_total", "Frames shown, by processing.");
-const ENCODING: MetricDef = metric(
+const PROCESSED: MetricDef = metric("framecast_stream_made_frames_total", "Frames shown, by processing.");
+const ENCODE_SECONDS: MetricDef = metric(
     "framecast_stream_encode_seconds",
     "Time to decode, transform and re-encode a frame. Absent for streams whose frames pass \
      unchanged.",
@@ -164,10 +164,10 @@ fn totals(name: &str, of: &str, totals: &Totals, encodes: bool, scrape: &mut Scr
         scrape.counter(&DROPPED, &labels, count as f64);
     }
     for (way, count) in totals.processed() {
-        scrape.counter(&MADE, &[("stream", name), ("of", of), ("way", way.as_str())], count as f64);
+        scrape.counter(&PROCESSED, &[("stream", name), ("of", of), ("way", way.as_str())], count as f64);
     }
     if encodes || totals.encode_times.count() > 0 {
-        scrape.histogram(&ENCODING, labels, &totals.encode_times);
+        scrape.histogram(&ENCODE_SECONDS, labels, &totals.encode_times);
     }
 }
 

@@ -91,8 +91,8 @@ pub(in crate::web) fn plain(path: &str) -> String {
 }
 
 fn operation(row: &Row, method: &Method, schemas: &mut SchemaGenerator) -> Value {
-    let Operation { tag, summary, request_body: takes, answers, errors, query } = row.operation;
-    let body = bodies::request(takes);
+    let Operation { tag, summary, request_body, answers, errors, query } = row.operation;
+    let body = bodies::request(request_body);
     let mut responses: Map<String, Value> = problems::problems(row, method, body.is_some(), errors)
         .into_iter()
         .map(|(status, why)| (status.to_string(), problems::response(status, why, method)))

@@ -1,4 +1,4 @@
-//! The documentation of an operation, which stands in its row of the route table.
+//! The documentation of an operation, which is part of its row in the route table.
 
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};

@@ -31,12 +31,12 @@ enum ParameterType {
 /// The pattern of stream names.
 pub(super) const STREAM_NAME: &str = "^[a-z0-9_-]{1,64}$";
 
-const fn optional(name: &'static str, meaning: &'static str, value: ParameterType) -> QueryParameter {
-    QueryParameter { name, description: meaning, value, required: false }
+const fn optional(name: &'static str, description: &'static str, value: ParameterType) -> QueryParameter {
+    QueryParameter { name, description, value, required: false }
 }
 
-const fn required(name: &'static str, meaning: &'static str) -> QueryParameter {
-    QueryParameter { name, description: meaning, value: ParameterType::Like(STREAM_NAME), required: true }
+const fn required(name: &'static str, description: &'static str) -> QueryParameter {
+    QueryParameter { name, description, value: ParameterType::Like(STREAM_NAME), required: true }
 }
 
 const SIDE: ParameterType = ParameterType::Whole(1, 8192);

@@ -16,8 +16,8 @@ pub(in crate::web) fn address(runtime: &Runtime, request: &HttpRequest) -> Optio
     if !settings.proxies.trust(peer) {
         return peer;
     }
-    // Whatever stands before it, the last address is the proxy's own word: a line is not left out for odd
-    // letters.
+    // The last address was added by the proxy itself: a line is not left out because of invalid characters
+    // before it.
     let lines = request.headers().get_all("x-forwarded-for");
     let lines: Vec<_> = lines.map(|line| String::from_utf8_lossy(line.as_bytes())).collect();
     let hops = lines.iter().rev().flat_map(|line| line.rsplit(','));

@@ -1,4 +1,4 @@
-//! The credentials that a request shows, wherever they stand.
+//! The credentials of a request, in its headers, its cookie or its query.
 
 use actix_web::{HttpRequest, http::header};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -22,7 +22,7 @@ pub(super) fn credentials_of(request: &HttpRequest, stream: Option<&StreamName>)
         shown.login = basic(rest.trim());
     }
     shown.link = stream.cloned().zip(signed(request));
-    // A stranger's page may show our pictures, but not with the login of whoever looks at it.
+    // A page of another site may show our pictures, but not with the login of the user who opened it.
     if !is_foreign(request) {
         shown.cookie = cookie(request);
     }

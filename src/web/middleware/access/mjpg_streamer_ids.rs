@@ -1,4 +1,4 @@
-//! The names that other programs have for streams in addresses.
+//! The numbers and names by which addresses of mjpg-streamer and WebcamXP select streams.
 
 /// The stream that an `action` of mjpg-streamer means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

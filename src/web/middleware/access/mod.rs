@@ -1,7 +1,7 @@
 //! Checks before each handler whether the caller may use its route, and the rate limit of its address.
 //!
-//! A route that everybody may use costs a look at its rule; credentials are looked at only where the answer
-//! depends on them. The bodies of requests and answers pass untouched.
+//! For a route that everybody may use only the rule is read; credentials are checked only if the answer
+//! depends on them. The bodies of requests and answers are not touched.
 
 mod address;
 mod origin;
@@ -170,7 +170,7 @@ async fn authorize(
         identify(state, request, &link, principal, None, |_| false).await?;
     }
     let may_be_used = target.is_allowed(role, principal);
-    // What was not looked at may be what allows it.
+    // A credential that was not checked may be the one that permits it.
     if let Err(problem) = identified
         && !(principal.is_authenticated() && may_be_used)
     {
@@ -182,7 +182,7 @@ async fn authorize(
     }
     if principal.is_authenticated() {
         state.access.rejections.count(Rejection::Forbidden);
-        // For the log: whom.
+        // For the access log, which names the user.
         request.extensions_mut().insert(principal.clone());
         request.extensions_mut().insert(Rejected);
         return Err(target.rejection(role, principal));
@@ -249,10 +249,10 @@ pub(in crate::web) async fn principal_with(
     }
 }
 
-/// Lets whoever asks keep the stream open, for as long as the rules allow it.
+/// Returns the grant that keeps a stream open for the caller, for as long as the rules permit it.
 ///
 /// # Errors
-/// That nobody may, as for every handler.
+/// Those of the access check, as for every handler.
 pub(in crate::web) fn grant(
     state: &WebState,
     request: &HttpRequest,
@@ -263,11 +263,10 @@ pub(in crate::web) fn grant(
     Ok(ActiveGrant::new(&state.access.auth, &principal, role, Some(stream.name())))
 }
 
-/// Returns the grant of whoever pushes by a role; none for those who need none, since the stream takes what
-/// everybody sends.
+/// Returns the grant of a publisher that pushes by a role; none if the stream accepts pushes from everybody.
 ///
 /// # Errors
-/// That nobody may, as for every handler.
+/// Those of the access check, as for every handler.
 pub(in crate::web) fn push_grant(
     state: &WebState,
     request: &HttpRequest,
@@ -306,7 +305,7 @@ fn challenged(state: &WebState, request: &HttpRequest, role: Role, detail: Strin
     let by_page = request.headers().contains_key(header::REFERER)
         || request.headers().get("sec-fetch-mode").is_some_and(|mode| mode != "navigate");
     let problem = Problem::new(StatusCode::UNAUTHORIZED, detail);
-    // ffmpeg looks at the beginning of a line only.
+    // ffmpeg reads only the beginning of a line.
     let problem = if (state.access.auth.has_users() || role == Role::Push) && !by_page {
         problem.with(header::WWW_AUTHENTICATE, "Basic realm=\"framecast\", charset=\"UTF-8\"")
     } else {

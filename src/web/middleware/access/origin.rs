@@ -1,7 +1,7 @@
 //! Checks whether a request comes from one of framecast's own pages.
 //!
-//! A browser sends a stranger's page's requests with the user's address, and where it may, with the user's
-//! credentials. Programs that are no browsers say nothing of where they come from, and are let through.
+//! A browser sends requests of other sites' pages from the user's address and, if permitted, with the user's
+//! credentials. Programs other than browsers send no origin, and are let through.
 
 use actix_web::{HttpRequest, http::header};
 use url::Url;

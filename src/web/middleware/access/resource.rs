@@ -180,7 +180,7 @@ impl Resource {
         used.or(self.candidates().first())?.name.as_ref()
     }
 
-    /// Returns whether the target is open to everybody, whoever the caller is.
+    /// Returns whether the target is open to everybody.
     pub(super) fn is_open(&self, role: Role, anybody: &Principal) -> bool {
         match self {
             // The answer depends on the caller, unless everybody may see everything.

@@ -6,7 +6,7 @@ use crate::media::stream_name::StreamName;
 #[derive(Debug, Clone)]
 pub(in crate::web) struct RequestedStream(pub(in crate::web) StreamName);
 
-/// The number in the log of whoever sends or gets a stream by this request.
+/// The number in the log of the publisher or viewer that sent this request.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::web) struct PublisherId(pub(in crate::web) u64);
 

@@ -1,14 +1,14 @@
-//! The access log: a line for each finished request, and one each when a viewer or a publisher comes and
-//! goes.
+//! The access log: a line for each finished request, and one each when a viewer or a publisher connects and
+//! disconnects.
 //!
-//! Where snapshots are polled every second a line for each request is noise, and where somebody tries
-//! passwords none would be a mistake. So lines have two levels, both with the target [`ACCESS`]: `info` for
-//! what is rare and of interest (viewers, publishers, WebSockets, whatever changes something, and whoever was
-//! refused), `debug` for the rest (pictures, pages, reports).
+//! A line for each request would be noise where snapshots are polled every second, but attempts to guess
+//! passwords must be visible. So lines have two levels, both with the target [`ACCESS`]: `info` for requests
+//! that are rare and of interest (viewers, publishers, WebSockets, changes, and refused callers), `debug` for
+//! the others (pictures, pages, reports).
 //!
-//! No line holds a credential, not even where a client put it into the wrong place: [`redaction`] decides
-//! what is logged of a request. Nothing here is on a frame's way: lines are made when an answer begins and
-//! when its body is dropped. Requests whose head cannot be read never come here.
+//! No line contains a credential, not even where a client put it into the wrong place: [`redaction`] decides
+//! what is logged of a request. Frames cause no work here: lines are prepared when an answer begins and
+//! written when its body is dropped. Requests whose head cannot be read are not logged here.
 
 pub(in crate::web) mod request_info;
 pub(in crate::web) mod extensions;
@@ -87,7 +87,7 @@ impl Level {
         let changes = *method != Method::GET && *method != Method::HEAD;
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Self::Notable,
-            // Of those there are as many as somebody likes to send. They are counted.
+            // A client can cause any number of these. They are counted.
             StatusCode::TOO_MANY_REQUESTS => Self::Usual,
             StatusCode::SWITCHING_PROTOCOLS => Self::Notable,
             _ if changes && !often => Self::Notable,
@@ -124,7 +124,7 @@ impl LogLine {
         Self {
             level,
             request: asked(state, request),
-            // What was asked for may be anything; a stream that is there is none of it.
+            // The requested name may be any text; only the name of an existing stream is logged.
             stream: stream
                 .map(|RequestedStream(name)| name)
                 .filter(|name| state.streams.registry.get(name).is_some()),
@@ -153,7 +153,7 @@ impl LogLine {
     }
 }
 
-/// An answer's body, whose bytes are counted; its end is the request's.
+/// An answer's body that counts its bytes, and logs the request when it is dropped.
 pub(in crate::web) struct CountedBody {
     body: BoxBody,
     bytes: u64,
@@ -186,7 +186,7 @@ impl Drop for CountedBody {
 
 impl fmt::Debug for CountedBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Counted").field("bytes", &self.bytes).finish_non_exhaustive()
+        f.debug_struct("CountedBody").field("bytes", &self.bytes).finish_non_exhaustive()
     }
 }
 

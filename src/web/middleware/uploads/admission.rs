@@ -1,4 +1,4 @@
-//! Begins the uploads of requests.
+//! Admits the uploads of requests.
 
 use actix_web::HttpRequest;
 
@@ -55,7 +55,7 @@ fn begin(
     Ok(state.access.uploads.admit(limits, kind, stream, address)?)
 }
 
-/// Returns the kind of a push: whether a credential was looked at, and good.
+/// Returns the kind of a push: whether a credential was checked and valid.
 fn kind_of_push(request: &HttpRequest) -> UploadKind {
     if access::is_known(request) { UploadKind::Known } else { UploadKind::Anonymous }
 }

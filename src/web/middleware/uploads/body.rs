@@ -26,12 +26,12 @@ use crate::web::{
     server::transport::{Busy, BusyGuard, Outbox},
 };
 
-/// A publisher that sends nothing of a picture for so long is let go: its connection is dead or it holds one
-/// for nothing.
+/// Time after which a publisher that sends nothing of a picture is disconnected: its connection is dead, or
+/// open for nothing.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A whole picture must have come within this, however slowly it comes: one byte a minute would hold a
-/// connection, and memory, for ever.
+/// The time limit for a whole picture: a publisher that sends one byte a minute would hold a connection, and
+/// memory, for ever.
 const PICTURE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Initial capacity for a body whose `Content-Length` is not smaller; it doubles as bytes arrive, up to the
@@ -49,9 +49,9 @@ const READ_BEFORE_ANSWER: u64 = 1024 * 1024;
 /// The time limit for reading it; most such bodies arrive with the head.
 const READ_BEFORE_ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The rest of a longer one is read and thrown away behind the answer for so long. A socket that is closed
-/// while bytes arrive resets the connection, which takes the answer away from clients that read only after
-/// they have sent everything (curl does not wait, Python's requests does).
+/// The time for which the rest of a longer one is read and discarded after the answer. A socket that is
+/// closed while bytes arrive resets the connection, and clients that read only after they have sent
+/// everything do not get the answer (curl does not wait, Python's requests does).
 const READ_AFTER_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A received body, which stays charged for as long as it exists.
@@ -99,8 +99,8 @@ impl RequestBody {
     }
 
     /// Sets the time limit for the whole body, where that of a picture is too long.
-    pub(in crate::web) fn with_timeout(self, patience: Duration) -> Self {
-        Self { timeout: patience, ..self }
+    pub(in crate::web) fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
     }
 
     /// Returns the next chunk, which is to be buffered for `upload`; `None` at the end.
@@ -173,7 +173,7 @@ impl RequestBody {
         let answer = problem.error_response();
         if self.declared.is_some_and(|declared| declared <= READ_BEFORE_ANSWER) {
             let rest = async { while let Ok(Some(_)) = self.next().await {} };
-            // Late is as good as never: then the connection is closed behind the answer.
+            // If it is late, the connection is closed after the answer.
             let _ = timeout(READ_BEFORE_ANSWER_TIMEOUT, rest).await;
         }
         if self.ended {
@@ -191,13 +191,13 @@ impl RequestBody {
     }
 }
 
-fn late(patience: Duration) -> Problem {
-    let (silence, whole) = (SILENCE_TIMEOUT.min(patience).as_secs(), patience.as_secs());
+fn late(limit: Duration) -> Problem {
+    let (silence, whole) = (SILENCE_TIMEOUT.min(limit).as_secs(), limit.as_secs());
     let detail = format!("nothing of the body came for {silence} s, or not all of it within {whole} s");
     Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
 }
 
-/// An answer's body that ends only when the rest of the request was read, or had its time.
+/// An answer's body that ends only when the rest of the request was read, or its time limit has passed.
 ///
 /// It also keeps the request's payload alive: one that is dropped while chunks still come is read on by
 /// actix-http for ever, and a refused `ffmpeg`, which reads no answers, would never learn of it.
@@ -262,13 +262,13 @@ mod tests {
         let cases = cases.map(|(between, until)| (PICTURE_TIMEOUT, between, until));
         let form = Duration::from_secs(10);
         let forms = [1, 20].map(|seconds| (form, Duration::from_secs(seconds), form));
-        for (patience, between, until) in cases.into_iter().chain(forms) {
-            let mut body = dripping(between).await.with_timeout(patience);
+        for (limit, between, until) in cases.into_iter().chain(forms) {
+            let mut body = dripping(between).await.with_timeout(limit);
             let begun = Instant::now();
             let late = body.whole(upload(1 << 24), 2_000_000, || unreachable!("it is small"));
             let late = late.await.unwrap_err();
             assert_eq!(late.status(), StatusCode::REQUEST_TIMEOUT, "{late}");
-            assert!(late.to_string().contains(&format!("within {} s", patience.as_secs())), "{late}");
+            assert!(late.to_string().contains(&format!("within {} s", limit.as_secs())), "{late}");
             let waited = begun.elapsed();
             assert!(waited >= until && waited < until + Duration::from_secs(1), "{between:?}: {waited:?}");
         }

@@ -27,9 +27,9 @@ const ADMIN_SIXTEENTHS: usize = 1;
 /// The kind of an upload, and of its sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::web) enum UploadKind {
-    /// A picture, a feed or points, of somebody who needed no credential.
+    /// A picture, a feed or points, of a publisher that needed no credential.
     Anonymous,
-    /// A picture, a feed or points, of somebody with a valid credential.
+    /// A picture, a feed or points, of a publisher with a valid credential.
     Known,
     /// A login's form.
     Login,

@@ -1,15 +1,14 @@
 //! Limits the memory of all request bodies that are being received.
 //!
-//! A bound on each body bounds nothing when bodies are many: 60 pictures of 7.9 MB that never end held 469
-//! MB. So an [`Upload`] stands for each body that is buffered; [`RequestBody`](body::RequestBody) reads
-//! nothing without one. It is charged with what its buffers can hold, as they grow, never with what its head
-//! promises.
+//! A limit on each body is not enough when there are many: 60 pictures of 7.9 MB that never end held 469 MB.
+//! So each body that is buffered has an [`Upload`]; [`RequestBody`](body::RequestBody) reads nothing without
+//! one. It is charged with the capacity of its buffers, as they grow, never with its `Content-Length`.
 //!
-//! `limits.max_upload_bytes` is divided by [`UploadKind`], so that those who show no credential cannot take
-//! the room of those who do. Where there is no room, the largest upload of the same kind that has made no
-//! progress for `GRACE` is ended in favour of the new one: nobody holds the room of others by being slow.
-//! So is, of logins and of a stream's pushes, one of the address that has most of them: nobody holds it by
-//! being many at a time. If there is none, the new one is refused.
+//! `limits.max_upload_bytes` is divided by [`UploadKind`], so that callers without a credential cannot use
+//! the memory of callers with one. If the memory is used up, the largest upload of the same kind that has
+//! made no progress for `GRACE` is ended in favour of the new one, so that slow uploads do not block others.
+//! Of logins and of a stream's pushes, one of the address that has most of them may be ended, so that one
+//! address does not block others. If there is none, the new one is refused.
 //!
 //! Not here: how long a body may take at all, which [`body`] limits.
 
@@ -202,7 +201,7 @@ impl Uploads {
     }
 
     /// Ends the oldest upload of the address that has most of those that compete for a place, if `address`
-    /// still has fewer with one more: nobody keeps others out by taking all places. Answers whether there was
+    /// still has fewer with one more, so that one address cannot take all places. Returns whether there was
     /// one.
     fn evict_of_busiest_address(
         &self,

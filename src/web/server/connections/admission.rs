@@ -69,7 +69,7 @@ pub(in crate::web) enum AnswerProtocol {
 /// Serves connections that get a permit with `serve`, each for as long as it may keep the permit.
 pub(in crate::web) fn limited<Io, F>(
     state: web::Data<WebState>,
-    speech: AnswerProtocol,
+    protocol: AnswerProtocol,
     serve: F,
 ) -> impl ServiceFactory<Io, Config = (), Response = (), Error = DispatchError, InitError = ()>
 where
@@ -94,7 +94,7 @@ where
                             admitted.serve(serve).await.unwrap_or(Ok(()))
                         }
                         Err(why) => {
-                            if speech == AnswerProtocol::Http {
+                            if protocol == AnswerProtocol::Http {
                                 // A client that reads nothing gets no answer.
                                 let _ = answer(&io.socket(), why);
                             }

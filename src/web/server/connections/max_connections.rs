@@ -41,8 +41,8 @@ const PER_RECORDING: usize = 3;
 /// Pictures for while a source is away and for overlays, read at its start.
 const PER_STREAM: usize = 1;
 
-/// Divisor for the share of connections if there are fewer descriptors than the reserve; otherwise nobody
-/// could be served, not even somebody who looks for the cause.
+/// Divisor for the share of connections if there are fewer descriptors than the reserve; otherwise no
+/// connection could be accepted, not even that of an administrator who looks for the cause.
 const MIN_SHARE_DIVISOR: usize = 4;
 
 /// Memory of a connection, rounded up; below, over TLS. Measured: 12.7 and 26 KiB for one that was answered

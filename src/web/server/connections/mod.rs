@@ -100,7 +100,7 @@ impl ConnectionRejection {
     }
 }
 
-/// Closes a connection, and knows whether something is being written to it.
+/// Closes a connection, and records whether something is being written to it.
 #[derive(Debug)]
 struct ConnectionCloser {
     abort: AbortHandle,

@@ -1,7 +1,7 @@
 //! The body of a request before its handler reads it.
 //!
 //! h2 keeps received data as slices of the blocks that it was read into: one byte that a handler is slow to
-//! read may hold 16 KiB. An [`BodyReceiver`] takes out each chunk as soon as it arrives and appends it to one
+//! read may hold 16 KiB. A [`BodyReceiver`] takes out each chunk as soon as it arrives and appends it to one
 //! buffer, so that unread bodies hold only their own bytes. The connection's window limits how many: it is
 //! opened further only when the handler reads.
 

@@ -30,9 +30,9 @@ const LAST: [u8; 8] = *b"the last";
 const PING: u8 = 6;
 
 /// Time limit of every step: all of it is in one process.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
-const DEADLINES: Deadlines = Deadlines { begin: PATIENCE, idle: PATIENCE, stall: PATIENCE };
+const DEADLINES: Deadlines = Deadlines { begin: TIME_LIMIT, idle: TIME_LIMIT, stall: TIME_LIMIT };
 
 /// Frames that a client sends.
 struct Script {
@@ -126,7 +126,7 @@ pub fn http2(input: &[u8]) {
         // libFuzzer's `main` does not ignore SIGPIPE as Rust's does: a closed socket would end the fuzzer.
         let _closed = signal(SignalKind::pipe()).expect("a handler can be set");
         let open = Open::default();
-        let run = timeout(PATIENCE, run(script, open.clone())).await;
+        let run = timeout(TIME_LIMIT, run(script, open.clone())).await;
         run.expect("neither side waits for ever");
         // Aborted tasks are dropped the next time they are scheduled.
         for _ in 0..MAX_TASKS {
@@ -142,8 +142,9 @@ async fn run(script: Script, open: Open) {
         let answered = answer(request, open.one());
         async move { Ok::<_, Response<BoxBody>>(answered.await) }
     });
-    let wire = ViewerSocket::new(theirs, PATIENCE);
-    let served = async { serve::<_, _, BoxBody>(wire, Rc::new(app), None, DEADLINES, &|_| {}).await };
+    let viewer_socket = ViewerSocket::new(theirs, TIME_LIMIT);
+    let served =
+        async { serve::<_, _, BoxBody>(viewer_socket, Rc::new(app), None, DEADLINES, &|_| {}).await };
     let begun = Instant::now();
     let (cost, reads) = (script.cost, script.reads);
     let client = async move {

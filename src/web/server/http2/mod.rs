@@ -1,15 +1,15 @@
 //! A connection of HTTP/2: many requests at a time, each with a task of its own.
 //!
-//! In place of actix-http's own dispatcher, which bounds nothing and lets nobody bound it: a client could
+//! This replaces actix-http's own dispatcher, which has no limits and no settings for them: a client could
 //! have any number of requests open at a time, each with headers that unfold to 16 MB (twenty of them took
-//! 570 MB), and a header too many was a panic. Below it was h2 0.3, which keeps each empty DATA frame
-//! (RUSTSEC-2026-0258). Here h2 0.4 is given its bounds, what it does not bound is counted before it
-//! ([`meter`]), and an answer that is not taken ends.
+//! 570 MB), and too many headers caused a panic. It used h2 0.3, which keeps each empty DATA frame
+//! (RUSTSEC-2026-0258). Here h2 0.4 is given its limits, what it does not limit is counted before it
+//! ([`flood_limit`]), and an answer that the client does not read is ended.
 //!
 //! Limits of one connection: [`CONNECTION_WINDOW`] of unread bodies, twice while they are copied;
 //! [`MAX_OPEN_HEAD_BYTES`](open_requests::MAX_OPEN_HEAD_BYTES) of heads; [`MAX_STREAMS`] tasks;
 //! [`MAX_UNSENT_BYTES`] on its way into the socket. The bytes of answers are charged by
-//! [`crate::web::server::unsent`].
+//! [`crate::web::server::response_budget`].
 
 mod body;
 mod convert;
@@ -136,7 +136,7 @@ impl Error {
 /// Serves a connection to its end, and tells `refused` of requests that are not taken. An error is not
 /// counted: see [`Error::rejection`].
 pub(in crate::web) async fn serve<S, A, B>(
-    wire: ViewerSocket<S>,
+    viewer_socket: ViewerSocket<S>,
     app: Rc<A>,
     peer: Option<SocketAddr>,
     deadlines: Deadlines,
@@ -152,14 +152,14 @@ where
 {
     let client = ConnectionState {
         peer,
-        outbox: wire.outbox(),
-        connection: wire.connection().cloned(),
+        outbox: viewer_socket.outbox(),
+        connection: viewer_socket.connection().cloned(),
         unsent: Arc::default(),
         read: Rc::default(),
         open_heads: Rc::default(),
         open_streams: Rc::default(),
     };
-    let (io, meter) = Metered::new(wire);
+    let (io, meter) = Metered::new(viewer_socket);
     let mut builder = Builder::new();
     builder
         .max_concurrent_streams(MAX_STREAMS)
@@ -210,7 +210,7 @@ where
                 large_window = Some(permit);
             }
             () = sleep(deadlines.idle), if answering.is_empty() => {
-                // Whoever was told to go, and does not, holds the connection for nothing.
+                // A client that stays after GOAWAY holds the connection for nothing.
                 if std::mem::replace(&mut is_ending, true) {
                     return Ok(());
                 }
@@ -291,10 +291,10 @@ impl ConnectionState {
         let head = OpenHead::new(bytes, &self.open_heads).ok_or(RequestRejection::Heads)?;
         // What comes with a GET is thrown away as it comes: no handler of ours reads it.
         let takes_body = parts.method != http::Method::GET && parts.method != http::Method::HEAD;
-        let (inbox, payload) = if takes_body && !from.is_end_stream() {
-            let (inbox, body) = body::channel(from, self.read.clone());
+        let (receiver, payload) = if takes_body && !from.is_end_stream() {
+            let (receiver, body) = body::channel(from, self.read.clone());
             let payload: BoxedPayloadStream = Box::pin(body);
-            (Some(inbox), Payload::Stream { payload })
+            (Some(receiver), Payload::Stream { payload })
         } else {
             (None, Payload::None)
         };
@@ -304,13 +304,7 @@ impl ConnectionState {
         if let Some(connection) = &self.connection {
             request.extensions_mut().insert(connection.clone());
         }
-        Ok(AcceptedRequest {
-            is_head: parts.method == http::Method::HEAD,
-            request,
-            receiver: inbox,
-            head,
-            stream,
-        })
+        Ok(AcceptedRequest { is_head: parts.method == http::Method::HEAD, request, receiver, head, stream })
     }
 }
 
@@ -337,7 +331,7 @@ impl AcceptedRequest {
         A::Error: Into<Response<BoxBody>>,
         B: MessageBody + 'static,
     {
-        let Self { request, is_head, receiver: inbox, head, stream } = self;
+        let Self { request, is_head, receiver, head, stream } = self;
         let (answered, counted) = (app.call(request), TaskGuard::new(TaskKind::Work));
         async move {
             let _counted = (counted, stream);
@@ -357,8 +351,8 @@ impl AcceptedRequest {
                 }
             });
             poll_fn(|cx| {
-                if let Some(inbox) = &inbox {
-                    inbox.fill(cx);
+                if let Some(receiver) = &receiver {
+                    receiver.fill(cx);
                 }
                 work.as_mut().poll(cx)
             })

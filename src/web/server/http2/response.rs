@@ -19,7 +19,7 @@ use crate::{
 /// The size of the pieces of a response: the largest frame, unless a client allows more.
 const PIECE: usize = 16 * 1024;
 
-/// The time for which a client may take nothing of an answer, where that is not the server's setting.
+/// The time for which a client may read nothing of an answer, if it differs from the server's setting.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::web) struct AnswerTimeout(pub(in crate::web) Duration);
 
@@ -40,8 +40,8 @@ pub(super) enum SendError {
     Body(String),
 }
 
-/// Sends a response. A client that reads nothing of it for `stall`, or the time in its [`AnswerTimeout`], is
-/// left.
+/// Sends a response. Fails for a client that reads nothing of it for `stall`, or for the time in its
+/// [`AnswerTimeout`].
 pub(super) async fn send<B: MessageBody>(
     response: Response<B>,
     mut respond: SendResponse<Bytes>,
@@ -49,7 +49,7 @@ pub(super) async fn send<B: MessageBody>(
     stall: Duration,
 ) -> Result<(), SendError> {
     let size = response.body().size();
-    let patience = response.extensions().get::<AnswerTimeout>().map_or(stall, |patience| patience.0);
+    let stall_timeout = response.extensions().get::<AnswerTimeout>().map_or(stall, |timeout| timeout.0);
     let is_whole = is_head || size.is_eof();
     let head = convert::response_head(&response, size).inspect_err(|_| {
         respond.send_reset(Reason::INTERNAL_ERROR);
@@ -59,25 +59,25 @@ pub(super) async fn send<B: MessageBody>(
         return Ok(());
     }
     let slow = response.extensions().get::<Arc<UnsentAnswers>>().cloned().map(SlowPart::new);
-    let sent = send_body(response.into_body(), &mut sending, patience, slow).await;
+    let sent = send_body(response.into_body(), &mut sending, stall_timeout, slow).await;
     if sent.is_err() {
         sending.send_reset(Reason::CANCEL);
     }
     sent
 }
 
-/// Asks for a piece only when there is room for some of it: an answer that waits for its client holds no
-/// picture that is not the newest any more.
+/// Polls the body for a piece only when some of it can be sent: an answer that waits for its client does not
+/// hold a picture that is no longer the newest.
 async fn send_body<B: MessageBody>(
     body: B,
     sending: &mut SendStream<Bytes>,
-    patience: Duration,
+    stall_timeout: Duration,
     mut slow: Option<SlowPart>,
 ) -> Result<(), SendError> {
     let mut parts = 0;
     let mut body = pin!(body);
     loop {
-        wait_capacity(sending, 1, patience).await?;
+        wait_capacity(sending, 1, stall_timeout).await?;
         let piece = tokio::select! {
             _ = poll_fn(|cx| sending.poll_reset(cx)) => return Err(SendError::ClientGone),
             piece = poll_fn(|cx| body.as_mut().poll_next(cx)) => piece,
@@ -91,15 +91,15 @@ async fn send_body<B: MessageBody>(
             let room = match &mut slow {
                 Some(slow) if !slow.is_charged() => {
                     slow.waits(parts, Some(&piece), length)?;
-                    match timeout(SLOW_PART, wait_capacity(sending, wanted, patience)).await {
+                    match timeout(SLOW_PART, wait_capacity(sending, wanted, stall_timeout)).await {
                         Ok(room) => room?,
                         Err(_) => {
                             slow.waits(parts, Some(&piece), length)?;
-                            wait_capacity(sending, wanted, patience.saturating_sub(SLOW_PART)).await?
+                            wait_capacity(sending, wanted, stall_timeout.saturating_sub(SLOW_PART)).await?
                         }
                     }
                 }
-                _ => wait_capacity(sending, wanted, patience).await?,
+                _ => wait_capacity(sending, wanted, stall_timeout).await?,
             };
             sending.send_data(piece.split_to(room.min(piece.len())), false)?;
         }
@@ -114,12 +114,12 @@ async fn send_body<B: MessageBody>(
 async fn wait_capacity(
     sending: &mut SendStream<Bytes>,
     wanted: usize,
-    patience: Duration,
+    stall_timeout: Duration,
 ) -> Result<usize, SendError> {
     sending.reserve_capacity(wanted);
     if sending.capacity() > 0 {
         return Ok(sending.capacity());
     }
-    let room = timeout(patience, poll_fn(|cx| sending.poll_capacity(cx))).await;
-    Ok(room.map_err(|_| SendError::Stalled(patience))?.ok_or(SendError::ClientGone)??)
+    let room = timeout(stall_timeout, poll_fn(|cx| sending.poll_capacity(cx))).await;
+    Ok(room.map_err(|_| SendError::Stalled(stall_timeout))?.ok_or(SendError::ClientGone)??)
 }

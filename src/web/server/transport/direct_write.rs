@@ -11,15 +11,15 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::bus::SplicePipe;
 
-/// A connection as its task has it.
+/// A connection as its own task uses it.
 pub(in crate::web) trait DirectWrite: AsyncRead + AsyncWrite + Unpin {
-    /// The way past the task. The default says that there is none.
+    /// Returns the writer that other threads may use. The default has none.
     fn direct_writer(&self) -> Option<Arc<dyn DirectWriter>> {
         None
     }
 
-    /// Tries `write`, which writes to the direct writer, until that does something; pending while the direct
-    /// writer takes nothing.
+    /// Calls `write`, which writes to the direct writer, until it does not return
+    /// [`io::ErrorKind::WouldBlock`]; pending while the socket accepts nothing.
     fn poll_direct_write<T>(
         &self,
         _: &mut Context<'_>,
@@ -29,26 +29,26 @@ pub(in crate::web) trait DirectWrite: AsyncRead + AsyncWrite + Unpin {
     }
 }
 
-/// A socket that any thread may write to, without waiting: [`io::ErrorKind::WouldBlock`] when it takes
+/// A socket that any thread may write to, without waiting: [`io::ErrorKind::WouldBlock`] when it accepts
 /// nothing now.
 pub(in crate::web) trait DirectWriter: fmt::Debug + Send + Sync {
-    /// Writes some of the bytes, or takes them to be pushed.
+    /// Writes some of the bytes, or buffers them for [`DirectWriter::try_push`].
     fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize>;
 
-    /// Writes some of the bytes that it took and still holds; answers how many, 0 when it holds none. The
-    /// default is that of a direct writer that never does.
+    /// Writes some of the bytes that were buffered; returns how many, 0 when none are left. The default is
+    /// that of a writer without a buffer.
     fn try_push(&self) -> io::Result<usize> {
         Ok(0)
     }
 
-    /// Returns whether [`DirectWriter::try_splice`] may be used. The default is that of a direct writer whose
-    /// bytes are its own.
+    /// Returns whether [`DirectWriter::try_splice`] may be used. The default is that of a writer that
+    /// changes the bytes, as TLS does.
     fn can_splice(&self) -> bool {
         false
     }
 
-    /// Sends the first bytes of the part that `pipe` hold.
-    fn try_splice(&self, _pages: &mut SplicePipe) -> io::Result<usize> {
+    /// Sends the first bytes of the part that the pipe holds.
+    fn try_splice(&self, _pipe: &mut SplicePipe) -> io::Result<usize> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }

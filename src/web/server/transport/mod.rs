@@ -7,13 +7,13 @@
 //! nothing itself, and `poll_flush` writes them, vectored, from the shared frame. Ordinary answers pass
 //! through untouched.
 //!
-//! Even that poll costs more than half of what the write does. So the stream's fan-out, once it has a new
-//! frame, writes it to every socket that rests, past the connection's task; what a socket does not take at
-//! once the task goes on with.
+//! Even that poll costs more than half of what the write does. So the stream's fan-out writes a new frame
+//! directly to the socket of each idle connection; the connection's task writes only what the socket does not
+//! accept at once.
 //!
-//! A peer that reads nothing for the stall timeout gets an error here, whatever is being written to it; so
-//! does one that holds a connection without using it, and one that sends more data after its request than is
-//! ever read, or more requests ahead than are kept.
+//! The socket returns an error for a peer that reads nothing for the stall timeout, that keeps a connection
+//! open without using it, that sends more data after its request than is ever read, or that sends more
+//! requests ahead than are kept.
 
 mod pipelining;
 mod request_outbox;

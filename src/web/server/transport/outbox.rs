@@ -1,14 +1,14 @@
-//! The bytes that wait to be written to one viewer, their origin, and whether anybody is busy with the
-//! connection.
+//! The bytes that wait to be written to one viewer, the [`PartProducer`] that supplies them, and the state of
+//! the connection.
 //!
-//! Shared by three: the response body, which the viewer's [`PartProducer`] hides behind; the socket, whose
-//! `poll_flush` writes what waits; and the stream's fan-out, which shows each frame to the outbox and, while
-//! the connection rests, writes it past both. Only what the socket does not take at once is left to the
-//! connection's task.
+//! An outbox is shared by the response body, which owns the [`ProducerGuard`]; the socket, whose `poll_flush`
+//! writes the waiting bytes; and the stream's fan-out, which offers each frame to the outbox and, if the
+//! connection is idle, writes it directly. The connection's task writes only what the socket does not accept
+//! at once.
 //!
-//! A feed may be moved from one stream's bus to another's, between two parts. Such a connection is shown
-//! frames through a [`SwitchableReceiver`] for each bus, of which only the last one's counts: which that is
-//! stands under the same lock as all else.
+//! A producer may be moved from one stream's bus to another's, between two parts. Such a connection gets
+//! frames through a [`SwitchableReceiver`] for each bus, of which only the latest is in use; the lock of the
+//! outbox protects which one that is.
 
 use std::{
     fmt,
@@ -26,28 +26,28 @@ use crate::{
 
 /// Produces the bytes that a viewer gets.
 pub(in crate::web) trait PartProducer: fmt::Debug + Send {
-    /// Puts the next part, or whatever belongs between parts, into `pieces`, which are empty.
+    /// Puts the next part, or what belongs between parts, into `pieces`, which is empty.
     fn fill(&mut self, current: &Current, pieces: &mut WriteQueue) -> Fill;
 
     /// Returns whether [`PartProducer::fill`] would do something.
     fn has_next(&self, current: &Current) -> bool;
 
-    /// Makes the feed end: nothing follows but its last bytes.
+    /// Ends the producer: only its last bytes follow.
     fn end(&mut self) {}
 
-    /// Switches the feed to another bus: that of the rendition, or of the stream itself. Returns what
-    /// it held before.
+    /// Switches the producer to another bus: that of the rendition, or of the stream itself. Returns the
+    /// rendition that it held before.
     fn move_to(&mut self, rendition: Option<RenditionGuard>) -> Option<RenditionGuard>;
 }
 
-/// The result of a [`PartProducer`]'s turn.
+/// The result of [`PartProducer::fill`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::web) enum Fill {
     /// Bytes were added.
     Data,
     /// There is nothing to send now.
     Pending,
-    /// The feed has ended.
+    /// The producer has ended.
     Done,
 }
 
@@ -59,8 +59,8 @@ pub(in crate::web) struct Outbox(pub(super) Arc<Shared>);
 #[derive(Debug)]
 pub(super) struct Shared {
     pending: Mutex<Pending>,
-    /// The connection's socket is a plain one. Not under the lock, which the fan-out would wait for to count
-    /// such viewers.
+    /// The connection's socket is a plain one. Not under the lock, for which the fan-out would wait when it
+    /// counts such viewers.
     can_splice: bool,
 }
 
@@ -69,42 +69,42 @@ pub(super) struct Shared {
 pub(super) struct Pending {
     pub(super) pieces: WriteQueue,
     producer: Option<Box<dyn PartProducer>>,
-    /// The bus that the feed follows.
+    /// The bus that the producer follows.
     bus: Option<Arc<Bus>>,
-    /// The number of times it was moved.
+    /// The number of times that the producer was moved to another bus.
     moves: u64,
-    /// A feed was attached once. A stream's answer ends its connection, so there is no second.
+    /// A producer was attached once. A stream's answer ends its connection, so there is no second.
     used: bool,
-    /// All that the connection's task had to write is written, the answer's head and the part before above
-    /// all.
+    /// The connection is idle: its task has written everything, including the answer's head and the previous
+    /// part.
     flushed: bool,
     /// Set when a write to it panicked.
     pub(super) broken: bool,
-    /// The number of times that was so.
+    /// The number of times that everything was written.
     flush_count: u64,
-    /// The way past the task.
+    /// Writes without the connection's task.
     pub(super) direct_writer: Option<Arc<dyn DirectWriter>>,
     /// The body's task.
     task: Option<Waker>,
-    /// Wake the task when all is written: there is something newer.
+    /// Wake the task when everything is written: the producer has more.
     wake_when_flushed: bool,
     pub(super) stall_timeout: Duration,
     pub(super) answering: u32,
     pub(super) receiving: u32,
-    /// Requests that have arrived and are not served yet.
+    /// Requests that have arrived and are not answered yet.
     pub(super) pipelined: u32,
 }
 
-/// The work of a handler during which nothing may be written for long.
+/// The kind of handler that keeps a connection open without writing to it for long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::web) enum Busy {
-    /// A stream, or waiting for a picture. Nothing more is wanted of the client meanwhile.
+    /// A stream, or waiting for a picture. The client need not send anything meanwhile.
     Answering,
     /// A push.
     Receiving,
 }
 
-/// Keeps the connection from being idle for as long as it exists.
+/// Exempts the connection from the idle timeout for as long as it exists.
 #[derive(Debug)]
 pub(in crate::web) struct BusyGuard(Outbox, Busy);
 
@@ -114,13 +114,13 @@ impl Drop for BusyGuard {
     }
 }
 
-/// Lets a feed fill the outbox for as long as it exists; one at a time.
+/// Keeps a producer attached to the outbox for as long as it exists.
 #[derive(Debug)]
 pub(in crate::web) struct ProducerGuard {
     outbox: Outbox,
 }
 
-/// Tells whether a feed stays with its bus.
+/// Tells whether a producer may change its bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::web) enum BusBinding {
     /// It never changes its bus.
@@ -130,8 +130,8 @@ pub(in crate::web) enum BusBinding {
 }
 
 impl ProducerGuard {
-    /// Lets the feed fill the outbox. Ready when the feed has ended and all is written; else the task is
-    /// woken when there is more to do for it.
+    /// Lets the producer fill the outbox. Ready when the producer has ended and everything is written;
+    /// otherwise the task is woken when there is more to do.
     pub(in crate::web) fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut pending = self.outbox.lock();
         if !pending.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
@@ -140,60 +140,53 @@ impl ProducerGuard {
         if pending.broken {
             return Poll::Ready(());
         }
-        // Looked at under the lock: the fan-out shows a frame behind publishing it, so that it is either seen
-        // here or shown later.
-        let Pending {
-            pieces,
-            producer: feed,
-            bus,
-            flushed: resting,
-            wake_when_flushed: wake_when_resting,
-            ..
-        } = &mut *pending;
-        let current = bus.as_ref().expect("it goes with the feed").current();
-        let feed = feed.as_mut().expect("it is taken away only when this guard is dropped");
-        if *resting {
-            match feed.fill(&current, pieces) {
-                Fill::Data => *resting = false,
+        // The bus is read under the lock: the fan-out offers a frame after it is published, so that the frame
+        // is either read here or offered later.
+        let Pending { pieces, producer, bus, flushed, wake_when_flushed, .. } = &mut *pending;
+        let current = bus.as_ref().expect("it is set together with the producer").current();
+        let producer = producer.as_mut().expect("it is taken away only when this guard is dropped");
+        if *flushed {
+            match producer.fill(&current, pieces) {
+                Fill::Data => *flushed = false,
                 Fill::Pending => return Poll::Pending,
                 Fill::Done => return Poll::Ready(()),
             }
         }
-        *wake_when_resting |= feed.has_next(&current);
+        *wake_when_flushed |= producer.has_next(&current);
         Poll::Pending
     }
 
-    /// Moves the feed to another bus: that of `rendition`, or of the stream itself. For feeds that can move.
-    /// The task has to call [`ProducerGuard::poll_ended`] behind it: what that bus shows already is seen
-    /// there.
+    /// Moves the producer to another bus: that of `rendition`, or of the stream itself. Requires
+    /// [`BusBinding::Switchable`]. The task has to call [`ProducerGuard::poll_ended`] afterwards, which reads
+    /// the frame that the bus already has.
     pub(in crate::web) fn move_to(&self, bus: &Arc<Bus>, rendition: Option<RenditionGuard>) {
         let mut pending = self.outbox.lock();
         pending.moves += 1;
         let moves = pending.moves;
         let before = pending.bus.replace(bus.clone());
-        let held = pending.producer.as_mut().map(|feed| feed.move_to(rendition));
+        let held = pending.producer.as_mut().map(|producer| producer.move_to(rendition));
         drop(pending);
         bus.subscribers().add(Arc::new(SwitchableReceiver { outbox: self.outbox.0.clone(), moves }));
         if let Some(before) = before {
             before.subscribers().notify_left();
         }
-        // Behind the lock: its going may stop a stream.
+        // After the lock is released: dropping a rendition may stop its stream.
         drop(held);
     }
 }
 
 impl ProducerGuard {
-    /// Calls `look` with what waits to be written: the part's number, and the longest piece that is left of
-    /// it, if any.
-    pub(in crate::web) fn with_waiting<T>(&self, look: impl FnOnce(u64, Option<&[u8]>) -> T) -> T {
+    /// Calls `inspect` with what waits to be written: the part's number, and the longest piece that is left
+    /// of it, if any.
+    pub(in crate::web) fn with_waiting<T>(&self, inspect: impl FnOnce(u64, Option<&[u8]>) -> T) -> T {
         let pending = self.outbox.lock();
-        look(pending.flush_count, pending.pieces.longest())
+        inspect(pending.flush_count, pending.pieces.longest())
     }
 
-    /// Makes the feed end in an orderly way. The task has to call [`ProducerGuard::poll_ended`] afterwards.
+    /// Ends the producer in an orderly way. The task has to call [`ProducerGuard::poll_ended`] afterwards.
     pub(in crate::web) fn end(&self) {
-        if let Some(feed) = &mut self.outbox.lock().producer {
-            feed.end();
+        if let Some(producer) = &mut self.outbox.lock().producer {
+            producer.end();
         }
     }
 }
@@ -201,11 +194,11 @@ impl ProducerGuard {
 impl Drop for ProducerGuard {
     fn drop(&mut self) {
         let mut pending = self.outbox.lock();
-        // Dropped behind the lock: the last viewer's going may stop the stream.
-        let (feed, bus) = (pending.producer.take(), pending.bus.take());
+        // Dropped after the lock is released: dropping the last viewer may stop the stream.
+        let (producer, bus) = (pending.producer.take(), pending.bus.take());
         pending.task = None;
         drop(pending);
-        drop(feed);
+        drop(producer);
         if let Some(bus) = bus {
             bus.subscribers().notify_left();
         }
@@ -214,7 +207,7 @@ impl Drop for ProducerGuard {
 
 impl Outbox {
     pub(in crate::web) fn new(stall_timeout: Duration, direct_writer: Option<Arc<dyn DirectWriter>>) -> Self {
-        let takes_pages = direct_writer.as_ref().is_some_and(|direct_writer| direct_writer.can_splice());
+        let can_splice = direct_writer.as_ref().is_some_and(|direct_writer| direct_writer.can_splice());
         let pending = Mutex::new(Pending {
             pieces: WriteQueue::default(),
             producer: None,
@@ -232,7 +225,7 @@ impl Outbox {
             receiving: 0,
             pipelined: 0,
         });
-        Self(Arc::new(Shared { pending, can_splice: takes_pages }))
+        Self(Arc::new(Shared { pending, can_splice }))
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Pending> {
@@ -250,28 +243,28 @@ impl Outbox {
         BusyGuard(self.clone(), with)
     }
 
-    /// Lets the viewer go when it takes nothing for so long.
+    /// Sets after how long without a write the viewer is disconnected.
     pub(in crate::web) fn set_stall_timeout(&self, timeout: Duration) {
         self.lock().stall_timeout = timeout;
     }
 
-    /// Fills the outbox from `feed`, with what `bus` shows. None on a connection that a stream was sent on
-    /// before, which another stream's fan-out may still know.
+    /// Fills the outbox from `producer`, with the frames of `bus`. `None` on a connection that was used for a
+    /// stream before, whose fan-out may still write to it.
     pub(in crate::web) fn attach(
         &self,
-        feed: Box<dyn PartProducer>,
+        producer: Box<dyn PartProducer>,
         bus: &Arc<Bus>,
-        stays: BusBinding,
+        binding: BusBinding,
     ) -> Option<ProducerGuard> {
         let mut pending = self.lock();
         if std::mem::replace(&mut pending.used, true) {
             return None;
         }
-        pending.producer = Some(feed);
+        pending.producer = Some(producer);
         pending.bus = Some(bus.clone());
         pending.flushed = false;
         drop(pending);
-        bus.subscribers().add(match stays {
+        bus.subscribers().add(match binding {
             BusBinding::Fixed => self.0.clone(),
             BusBinding::Switchable => Arc::new(SwitchableReceiver { outbox: self.0.clone(), moves: 0 }),
         });
@@ -285,15 +278,15 @@ impl Shared {
     }
 }
 
-/// The outbox itself, without a detour: a thousand of them are looked at for each frame.
+/// The outbox itself, without an indirection: the fan-out calls a thousand of them for each frame.
 impl FrameReceiver for Shared {
-    /// Writes what the bus shows, if the connection rests. Else the task will look at the bus when it is
-    /// done.
+    /// Writes the newest frame, if the connection is idle. Otherwise the task reads the bus when it has
+    /// written everything.
     fn on_frame(&self, current: &Current, pipe: Option<&mut SplicePipe>) {
         self.lock().on_frame(current, true, pipe);
     }
 
-    /// The task will look at the bus.
+    /// Wakes the task, which reads the bus.
     fn wake(&self, current: &Current) {
         self.lock().on_frame(current, false, None);
     }
@@ -311,8 +304,8 @@ impl FrameReceiver for Shared {
     }
 }
 
-/// Shows a connection whose feed may move one bus. When the feed has moved on, nothing comes through
-/// any more.
+/// Receives the frames of one bus for a connection whose producer may be moved. Does nothing after the
+/// producer was moved to another bus.
 #[derive(Debug)]
 struct SwitchableReceiver {
     outbox: Arc<Shared>,
@@ -352,7 +345,7 @@ impl FrameReceiver for SwitchableReceiver {
 }
 
 impl Pending {
-    /// The connection ends: what it was being written is half written at best.
+    /// Ends the connection: a write was interrupted, so a part may be incomplete.
     fn abort(&mut self) {
         self.broken = true;
         if let Some(task) = &self.task {
@@ -360,37 +353,37 @@ impl Pending {
         }
     }
 
-    /// Offers the newest frame to the feed if the connection is idle: writes it if `here` permits, otherwise
-    /// wakes the task.
+    /// Offers the newest frame to the producer if the connection is idle: writes it if `here` permits,
+    /// otherwise wakes the task.
     fn on_frame(&mut self, current: &Current, here: bool, mut pipe: Option<&mut SplicePipe>) {
         let Pending {
             pieces,
-            producer: Some(feed),
-            flushed: resting,
+            producer: Some(producer),
+            flushed,
             direct_writer,
             task,
-            wake_when_flushed: wake_when_resting,
+            wake_when_flushed,
             broken: false,
             ..
         } = self
         else {
             return;
         };
-        if !*resting {
-            *wake_when_resting = true;
+        if !*flushed {
+            *wake_when_flushed = true;
             return;
         }
         let task_is_needed = match direct_writer {
-            // The end of the answer is the body's.
+            // The body writes the end of the answer.
             Some(direct_writer) if here && !current.closed => {
                 // A first frame is followed by its repeat.
-                while *resting && feed.fill(current, pieces) == Fill::Data {
-                    // An error is met again by the task, whose connection it ends.
-                    *resting = pieces.write_all(&**direct_writer, pipe.as_deref_mut()).is_ok();
+                while *flushed && producer.fill(current, pieces) == Fill::Data {
+                    // The task meets the same error again, and ends the connection.
+                    *flushed = pieces.write_all(&**direct_writer, pipe.as_deref_mut()).is_ok();
                 }
-                !*resting
+                !*flushed
             }
-            _ => feed.has_next(current),
+            _ => producer.has_next(current),
         };
         if task_is_needed && let Some(task) = task {
             task.wake_by_ref();

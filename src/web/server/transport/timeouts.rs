@@ -1,4 +1,4 @@
-//! The times for which a peer may take nothing, and a connection may be idle.
+//! The times for which a peer may read nothing, and a connection may be idle.
 
 use std::{
     future::Future,
@@ -12,11 +12,11 @@ use tokio::time::{Instant, Sleep};
 
 /// The time without a write and without a busy handler after which the connection is closed.
 /// actix-http's deadline is for a connection's first head only; it waits for ever for the rest of a second
-/// one, or for a chunked body that no handler wanted. Longer than the keep-alive, which ends connections in
-/// peace.
+/// one, or for a chunked body that no handler reads. Longer than the keep-alive timeout, which ends
+/// connections regularly.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Notices a client that holds a connection for nothing. Its timer is looked at only when it fires, so that a
+/// Notices a client that holds a connection for nothing. Its timer is checked only when it fires, so that a
 /// busy connection costs one timer operation a minute.
 #[derive(Debug, Default)]
 pub(super) struct Idle {
@@ -37,8 +37,8 @@ impl Idle {
     }
 }
 
-/// Notices a peer that takes nothing. Its timer is armed at the first blocked write and looked at only when
-/// it fires, so that a viewer that is merely slow costs no timer operation per frame.
+/// Notices a peer that reads nothing. Its timer is armed at the first blocked write and checked only when it
+/// fires, so that a viewer that is merely slow costs no timer operation per frame.
 #[derive(Debug, Default)]
 pub(super) struct Stall {
     timer: Option<Pin<Box<Sleep>>>,

@@ -30,7 +30,7 @@ const TLS_BUFFER: usize = 128 * 1024;
 /// for it they are memory that stays in use. Two records.
 const SLOW_TLS_BUFFER: usize = 32 * 1024;
 
-/// A TLS connection behind its handshake.
+/// A TLS connection after its handshake.
 #[derive(Debug)]
 pub(in crate::web) struct TlsSocket(Arc<SharedTls>);
 
@@ -143,7 +143,7 @@ impl Write for Raw<'_> {
     }
 }
 
-/// The socket as far as tokio knows it to be readable; where it is not, tokio learns so.
+/// Reads from the socket if tokio regards it as readable; updates tokio's readiness if it is not.
 struct Known<'a>(&'a TcpStream);
 
 impl Read for Known<'_> {

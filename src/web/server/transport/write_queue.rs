@@ -1,4 +1,4 @@
-//! A part on its way into a socket: which bytes of it are not written yet.
+//! The bytes of a part that are not written to the socket yet.
 
 use std::io::{self, IoSlice};
 
@@ -20,7 +20,7 @@ pub(in crate::web) struct WriteQueue {
     /// `pieces[next..end]` is not written yet.
     next: usize,
     end: usize,
-    /// The number of the frame whose whole part this is, which may be had as pages.
+    /// The number of the frame whose whole part this is, which may be sent from a pipe.
     unsent_part: Option<(u64, Framing)>,
 }
 
@@ -35,12 +35,12 @@ impl WriteQueue {
         Some(piece)
     }
 
-    /// All is written.
+    /// Returns whether everything is written.
     pub(in crate::web) fn is_empty(&self) -> bool {
         self.next == self.end
     }
 
-    /// Returns the longest piece that waits; `None` if none does.
+    /// Returns the longest waiting piece; `None` if none waits.
     pub(super) fn longest(&self) -> Option<&[u8]> {
         self.pieces[self.next..self.end].iter().map(|piece| &**piece).max_by_key(|piece| piece.len())
     }
@@ -52,7 +52,7 @@ impl WriteQueue {
         self.unsent_part = whole;
     }
 
-    /// Adds pieces behind those that wait.
+    /// Adds pieces after those that wait.
     pub(in crate::web) fn put(&mut self, pieces: impl IntoIterator<Item = Bytes>) {
         if self.next == self.end {
             (self.next, self.end) = (0, 0);
@@ -64,7 +64,7 @@ impl WriteQueue {
         }
     }
 
-    /// Writes all that waits, as far as that goes without waiting; from `pipe` if they hold it.
+    /// Writes everything that the socket accepts at once; from `pipe` if it holds the part.
     pub(super) fn write_all(
         &mut self,
         direct_writer: &dyn DirectWriter,
@@ -73,7 +73,7 @@ impl WriteQueue {
         if let (Some((seq, framing)), Some(pipe)) = (self.unsent_part, pipe)
             && direct_writer.can_splice()
             && pipe.holds(seq, framing)
-            // An error is met again by the write.
+            // The write meets the same error again.
             && let Ok(sent) = direct_writer.try_splice(pipe)
         {
             self.advance(sent);
@@ -85,10 +85,10 @@ impl WriteQueue {
         Ok(())
     }
 
-    /// Writes what the direct writer takes at once; answers how many bytes.
+    /// Writes what the socket accepts at once; returns the number of bytes.
     ///
     /// # Errors
-    /// The direct writer's, [`io::ErrorKind::WouldBlock`] among them.
+    /// Those of the socket, including [`io::ErrorKind::WouldBlock`].
     pub(super) fn write_some(&mut self, direct_writer: &dyn DirectWriter) -> io::Result<usize> {
         let (slices, count) = self.slices();
         let written = direct_writer.try_write(&slices[..count])?;
@@ -101,7 +101,7 @@ impl WriteQueue {
         (std::array::from_fn(|n| IoSlice::new(waiting.get(n).map_or(&[], |piece| piece))), waiting.len())
     }
 
-    /// Notes that `written` bytes are gone, and lets go of the pieces that are.
+    /// Removes `written` bytes, and drops the pieces that are completely written.
     pub(super) fn advance(&mut self, mut written: usize) {
         self.unsent_part = None;
         while written > 0 && self.next < self.end {
@@ -110,7 +110,7 @@ impl WriteQueue {
             piece.advance(taken);
             written -= taken;
             if piece.is_empty() {
-                // The frame is not kept alive by a viewer that has it.
+                // A viewer that has the whole frame does not keep it in memory.
                 *piece = Bytes::new();
                 self.next += 1;
             }

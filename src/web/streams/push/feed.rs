@@ -1,4 +1,4 @@
-//! A feed: pictures one behind the other in one body without end, each shown when its last byte has come.
+//! A feed: consecutive pictures in one endless body, each shown when its last byte has arrived.
 
 use actix_web::{
     HttpMessage, HttpRequest, HttpResponse,

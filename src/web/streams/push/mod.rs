@@ -125,7 +125,7 @@ pub(in crate::web) fn content_type(request: &HttpRequest) -> String {
     value.unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// The picture file in the body. What cannot be had is counted; its content is not looked at yet.
+/// Returns the picture file in the body, whose content is not checked yet. Counts bodies that cannot be read.
 async fn one_picture(
     request: &HttpRequest,
     state: &WebState,

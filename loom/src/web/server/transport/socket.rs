@@ -1,6 +1,6 @@
-//! A viewer's socket, as the system and tokio promise it: it takes so many bytes until they are read, whoever
-//! writes, says so when it takes none, and then wakes its task when it does again. To have fewer orders to
-//! try it is full once only.
+//! A model of a viewer's socket, as the system and tokio specify it: it accepts a number of bytes until they
+//! are read, returns `WouldBlock` when it accepts none, and wakes its task when it accepts bytes again. It is
+//! full only once, which leaves fewer orders to try.
 
 use std::{
     future::poll_fn,
@@ -122,7 +122,7 @@ impl AsyncRead for Socket {
 /// Nothing but parts is written.
 impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
-        unreachable!("parts go by the lane")
+        unreachable!("parts are written by the direct writer")
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

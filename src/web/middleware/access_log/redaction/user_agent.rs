@@ -3,8 +3,8 @@
 //! A credential can have any shape, that of a name or a word, too. To compare words with the credentials of
 //! the configuration would answer guesses: before the response, and past the limits on guesses, its time or
 //! its result tells which word is one. So nothing here knows a credential. A word is logged only if it is in
-//! [`PROGRAMS`] or [`WORDS`], a number only as a version after such a word, and of what stands between words
-//! only [`SEPARATORS`]. That a password is also the name of a browser is nothing that the log tells.
+//! [`PROGRAMS`] or [`WORDS`], a number only as a version after such a word, and between words
+//! only [`SEPARATORS`]. So the log does not reveal that a password is also the name of a browser.
 
 use super::{REDACTED, cut, cut_before};
 

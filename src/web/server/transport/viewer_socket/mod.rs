@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Polls in a row without a read, of a connection whose answer goes on or is not taken, after which
-/// actix-http's buffer is full (128 KiB) of what the client sent behind its request. It would poll itself
+/// actix-http's buffer is full (128 KiB) of what the client sent after its request. It would poll itself
 /// without a pause until the answer ends: a core for a viewer. Otherwise there is a read in each poll.
 const MAX_POLLS_WITHOUT_READ: u32 = 64;
 
@@ -47,12 +47,12 @@ pub(in crate::web) struct ViewerSocket<S> {
     connection: Option<Connection>,
     /// Ordinary bytes were written since the last flush.
     is_unsent: bool,
-    /// actix-http has a task for each connection, which owns it.
+    /// Counts the task that actix-http has for each connection, which owns this.
     _counted: TaskGuard,
 }
 
 impl<S: DirectWrite> ViewerSocket<S> {
-    /// Wraps a connected socket; a peer that takes nothing for `stall_timeout` is let go.
+    /// Wraps a connected socket; a peer that reads nothing for `stall_timeout` is disconnected.
     pub(in crate::web) fn new(io: S, stall_timeout: Duration) -> Self {
         let outbox = Outbox::new(stall_timeout, io.direct_writer());
         Self {
@@ -106,7 +106,7 @@ impl<S: DirectWrite> ViewerSocket<S> {
         }
     }
 
-    /// Notes whether an ordinary answer's bytes were taken.
+    /// Notes whether the socket accepted bytes of an ordinary answer.
     fn on_written(&mut self, taken: bool) -> io::Result<()> {
         if taken {
             self.idle.wrote = true;
@@ -116,13 +116,13 @@ impl<S: DirectWrite> ViewerSocket<S> {
         count_without_read(&mut self.polls_without_read)
     }
 
-    /// The response body's end.
+    /// Returns the outbox, which the response body fills.
     pub(in crate::web) fn outbox(&self) -> Outbox {
         self.outbox.clone()
     }
 }
 
-/// Writes some of what waits, by the direct writer if there is one.
+/// Writes some of what waits to the socket, through the direct writer if there is one.
 fn poll_write_pieces<S: DirectWrite>(
     io: &mut S,
     cx: &mut Context<'_>,
@@ -139,7 +139,7 @@ fn poll_write_pieces<S: DirectWrite>(
     }
 }
 
-/// Writes some of what the direct writer holds; 0 when it holds nothing.
+/// Writes some of what the socket has buffered; 0 when nothing is buffered.
 fn poll_push<S: DirectWrite>(io: &S, cx: &mut Context<'_>, pending: &Pending) -> Poll<io::Result<usize>> {
     let Some(direct_writer) = &pending.direct_writer else { return Poll::Ready(Ok(0)) };
     match direct_writer.try_push() {
@@ -160,7 +160,7 @@ fn count_without_read(polls: &mut u32) -> io::Result<()> {
 }
 
 impl<S> Drop for ViewerSocket<S> {
-    /// The socket closes with the connection, whoever still has the outbox.
+    /// Closes the socket with the connection, also while the outbox is still in use.
     fn drop(&mut self) {
         self.outbox.lock().direct_writer = None;
     }
@@ -210,15 +210,15 @@ impl<S: DirectWrite> AsyncWrite for ViewerSocket<S> {
             count_without_read(&mut this.polls_without_read)?;
         }
         loop {
-            // For one write at a time: the fan-out waits for it. Nobody else writes meanwhile, since this
-            // does not rest.
+            // Locked for one write at a time, since the fan-out waits for the lock. It does not write in
+            // between: the connection is not idle.
             let mut pending = this.outbox.lock();
             if pending.broken {
                 return Poll::Ready(Err(io::Error::other("writing to it panicked, which is a bug")));
             }
             let timeout = pending.stall_timeout;
-            // What the direct writer holds of an earlier write comes first, and at last what it holds of the
-            // last one.
+            // What the socket has buffered of an earlier write is written first, and at the end what it has
+            // buffered of the last one.
             let written = match poll_push(&this.io, cx, &pending) {
                 Poll::Ready(Ok(0)) if pending.pieces.is_empty() => {
                     ready!(Pin::new(&mut this.io).poll_flush(cx))?;

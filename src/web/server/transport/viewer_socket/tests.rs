@@ -123,7 +123,7 @@ impl AsyncWrite for Socket {
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-fn wire(answers: impl IntoIterator<Item = Answer>) -> ViewerSocket<Socket> {
+fn viewer_socket(answers: impl IntoIterator<Item = Answer>) -> ViewerSocket<Socket> {
     scripted(answers, false)
 }
 
@@ -132,9 +132,9 @@ fn scripted(answers: impl IntoIterator<Item = Answer>, has_direct_writer: bool) 
     ViewerSocket::new(Socket { script: Arc::new(Mutex::new(script)), has_direct_writer }, TIMEOUT)
 }
 
-fn flush<S: DirectWrite>(wire: &mut ViewerSocket<S>) -> Poll<io::Result<()>> {
+fn flush<S: DirectWrite>(viewer_socket: &mut ViewerSocket<S>) -> Poll<io::Result<()>> {
     let waker = noop_waker();
-    Pin::new(wire).poll_flush(&mut Context::from_waker(&waker))
+    Pin::new(viewer_socket).poll_flush(&mut Context::from_waker(&waker))
 }
 
 fn part(seed: u8) -> [Bytes; 3] {
@@ -149,38 +149,38 @@ fn all(parts: &[[Bytes; 3]]) -> Vec<u8> {
 async fn a_part_goes_out_whole_whatever_the_socket_takes_at_a_time() {
     for at_a_time in 1..=112 {
         let answers = std::iter::repeat_n([Answer::Take(at_a_time), Answer::Block], 112).flatten();
-        let mut wire = wire(answers);
-        wire.outbox().lock().pieces.put(part(1));
-        while flush(&mut wire).is_pending() {}
-        assert_eq!(wire.io.written(), all(&[part(1)]), "{at_a_time} bytes at a time");
-        assert!(wire.outbox().lock().pieces.is_empty());
+        let mut viewer_socket = viewer_socket(answers);
+        viewer_socket.outbox().lock().pieces.put(part(1));
+        while flush(&mut viewer_socket).is_pending() {}
+        assert_eq!(viewer_socket.io.written(), all(&[part(1)]), "{at_a_time} bytes at a time");
+        assert!(viewer_socket.outbox().lock().pieces.is_empty());
     }
 }
 
 #[tokio::test]
 async fn a_part_that_is_put_while_another_is_under_way_follows_it() {
-    let mut wire = wire([Answer::Take(50), Answer::Block]);
-    wire.outbox().lock().pieces.put([Bytes::from_static(b"delimiter")]);
-    wire.outbox().lock().pieces.put(part(1));
-    assert!(flush(&mut wire).is_pending());
-    assert!(!wire.outbox().lock().pieces.is_empty(), "a body puts nothing more until this is gone");
-    assert!(flush(&mut wire).is_ready());
-    wire.outbox().lock().pieces.put(part(9));
-    assert!(flush(&mut wire).is_ready());
+    let mut viewer_socket = viewer_socket([Answer::Take(50), Answer::Block]);
+    viewer_socket.outbox().lock().pieces.put([Bytes::from_static(b"delimiter")]);
+    viewer_socket.outbox().lock().pieces.put(part(1));
+    assert!(flush(&mut viewer_socket).is_pending());
+    assert!(!viewer_socket.outbox().lock().pieces.is_empty(), "a body puts nothing more until this is gone");
+    assert!(flush(&mut viewer_socket).is_ready());
+    viewer_socket.outbox().lock().pieces.put(part(9));
+    assert!(flush(&mut viewer_socket).is_ready());
     let mut expected = b"delimiter".to_vec();
     expected.extend(all(&[part(1), part(9)]));
-    assert_eq!(wire.io.written(), expected);
+    assert_eq!(viewer_socket.io.written(), expected);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_is_held_for_nothing_is_let_go_and_one_in_use_is_not() {
     use tokio::{io::AsyncReadExt, time::timeout};
 
-    let mut idle = wire([]);
+    let mut idle = viewer_socket([]);
     let read = timeout(IDLE_TIMEOUT * 3, idle.read_u8()).await.expect("it is let go");
     assert_eq!(read.unwrap_err().kind(), io::ErrorKind::TimedOut);
     for busy in [Busy::Answering, Busy::Receiving] {
-        let mut used = wire([]);
+        let mut used = viewer_socket([]);
         let guard = used.outbox().busy(busy);
         assert!(timeout(IDLE_TIMEOUT * 3, used.read_u8()).await.is_err(), "{busy:?}: kept");
         drop(guard);
@@ -190,73 +190,75 @@ async fn a_connection_that_is_held_for_nothing_is_let_go_and_one_in_use_is_not()
 
 #[tokio::test]
 async fn an_answering_connection_that_is_polled_without_a_read_is_let_go() {
-    let mut wire = wire([]);
-    let flushes =
-        |wire: &mut ViewerSocket<Socket>| (0..1000).find(|_| matches!(flush(wire), Poll::Ready(Err(_))));
-    assert_eq!(flushes(&mut wire), None, "a push that is held back is polled so, too");
-    let _guard = wire.outbox().busy(Busy::Answering);
-    assert_eq!(flushes(&mut wire), Some(MAX_POLLS_WITHOUT_READ));
+    let mut viewer_socket = viewer_socket([]);
+    let flushes = |viewer_socket: &mut ViewerSocket<Socket>| {
+        (0..1000).find(|_| matches!(flush(viewer_socket), Poll::Ready(Err(_))))
+    };
+    assert_eq!(flushes(&mut viewer_socket), None, "a push that is held back is polled so, too");
+    let _guard = viewer_socket.outbox().busy(Busy::Answering);
+    assert_eq!(flushes(&mut viewer_socket), Some(MAX_POLLS_WITHOUT_READ));
 }
 
 #[tokio::test]
 async fn the_frame_is_let_go_as_soon_as_it_is_written() {
     let frame = Bytes::from(vec![1; 100]);
-    let mut wire = wire([]);
-    wire.outbox().lock().pieces.put([
+    let mut viewer_socket = viewer_socket([]);
+    viewer_socket.outbox().lock().pieces.put([
         Bytes::from_static(b"head"),
         frame.clone(),
         Bytes::from_static(b"tail"),
     ]);
     assert!(!frame.is_unique());
-    assert!(flush(&mut wire).is_ready());
+    assert!(flush(&mut viewer_socket).is_ready());
     assert!(frame.is_unique(), "an idle viewer must not keep its last frame in memory");
 }
 
 #[tokio::test]
 async fn a_viewer_that_leaves_in_the_middle_is_an_error_and_nothing_else() {
-    let mut wire = wire([Answer::Take(20), Answer::Break]);
-    wire.outbox().lock().pieces.put(part(1));
-    let Poll::Ready(Err(error)) = flush(&mut wire) else { panic!("the break must be seen") };
+    let mut viewer_socket = viewer_socket([Answer::Take(20), Answer::Break]);
+    viewer_socket.outbox().lock().pieces.put(part(1));
+    let Poll::Ready(Err(error)) = flush(&mut viewer_socket) else { panic!("the break must be seen") };
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
 }
 
 #[tokio::test]
 async fn a_closing_delimiter_in_the_middle_of_a_part_waits_for_its_end() {
-    let mut wire = wire([Answer::Take(20), Answer::Block]);
-    wire.outbox().lock().pieces.put(part(1));
-    assert!(flush(&mut wire).is_pending());
+    let mut viewer_socket = viewer_socket([Answer::Take(20), Answer::Block]);
+    viewer_socket.outbox().lock().pieces.put(part(1));
+    assert!(flush(&mut viewer_socket).is_pending());
     // The body asks before it closes.
-    assert!(!wire.outbox().lock().pieces.is_empty());
-    assert!(flush(&mut wire).is_ready());
-    wire.outbox().lock().pieces.put([Bytes::from_static(b"--b--")]);
-    assert!(flush(&mut wire).is_ready());
-    assert!(wire.io.written().ends_with(b"\x03\x03\x03\x03\x03--b--"));
+    assert!(!viewer_socket.outbox().lock().pieces.is_empty());
+    assert!(flush(&mut viewer_socket).is_ready());
+    viewer_socket.outbox().lock().pieces.put([Bytes::from_static(b"--b--")]);
+    assert!(flush(&mut viewer_socket).is_ready());
+    assert!(viewer_socket.io.written().ends_with(b"\x03\x03\x03\x03\x03--b--"));
 }
 
 #[tokio::test]
 async fn ordinary_answers_pass_untouched() {
-    let mut wire = wire([]);
+    let mut viewer_socket = viewer_socket([]);
     let waker = noop_waker();
     let mut cx = Context::from_waker(&waker);
-    let written = Pin::new(&mut wire).poll_write(&mut cx, b"HTTP/1.1 204 No Content\r\n\r\n");
+    let written = Pin::new(&mut viewer_socket).poll_write(&mut cx, b"HTTP/1.1 204 No Content\r\n\r\n");
     assert!(matches!(written, Poll::Ready(Ok(27))));
-    assert!(flush(&mut wire).is_ready());
-    assert_eq!(wire.io.written(), b"HTTP/1.1 204 No Content\r\n\r\n");
+    assert!(flush(&mut viewer_socket).is_ready());
+    assert_eq!(viewer_socket.io.written(), b"HTTP/1.1 204 No Content\r\n\r\n");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_takes_nothing_is_let_go_and_one_that_is_slow_is_not() {
     let slow = std::iter::repeat_n([Answer::Take(10), Answer::Block], 12).flatten();
-    let mut wire_of_slow = wire(slow);
-    wire_of_slow.outbox().lock().pieces.put(part(1));
-    while flush(&mut wire_of_slow).is_pending() {
+    let mut slow_viewer_socket = viewer_socket(slow);
+    slow_viewer_socket.outbox().lock().pieces.put(part(1));
+    while flush(&mut slow_viewer_socket).is_pending() {
         tokio::time::advance(TIMEOUT - Duration::from_secs(1)).await;
     }
-    assert!(wire_of_slow.outbox().lock().pieces.is_empty(), "it took a few bytes each time");
+    assert!(slow_viewer_socket.outbox().lock().pieces.is_empty(), "it took a few bytes each time");
 
-    let mut wire_of_dead = wire([Answer::Take(10)].into_iter().chain(std::iter::repeat_n(Answer::Block, 9)));
-    wire_of_dead.outbox().lock().pieces.put(part(1));
-    let ended = std::future::poll_fn(|cx| Pin::new(&mut wire_of_dead).poll_flush(cx)).await;
+    let mut dead_viewer_socket =
+        viewer_socket([Answer::Take(10)].into_iter().chain(std::iter::repeat_n(Answer::Block, 9)));
+    dead_viewer_socket.outbox().lock().pieces.put(part(1));
+    let ended = std::future::poll_fn(|cx| Pin::new(&mut dead_viewer_socket).poll_flush(cx)).await;
     assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut, "its own timer wakes it");
 }
 
@@ -274,10 +276,10 @@ async fn whether_a_socket_is_plain_is_known_while_its_outbox_is_locked() {
     const HANGS: Duration = Duration::from_secs(30);
     for stays in [BusBinding::Fixed, BusBinding::Switchable] {
         let (near, _far) = tcp().await;
-        let (plain, other) = (ViewerSocket::new(SharedSocket::new(near), TIMEOUT), wire([]));
+        let (plain, other) = (ViewerSocket::new(SharedSocket::new(near), TIMEOUT), viewer_socket([]));
         for (outbox, expected) in [(plain.outbox(), true), (other.outbox(), false)] {
             let (bus, mut receivers) = (Arc::new(Bus::default()), Vec::new());
-            let _feed = outbox.attach(Box::new(Numbers::default()), &bus, stays).expect("the first one");
+            let _producer = outbox.attach(Box::new(Numbers::default()), &bus, stays).expect("the first one");
             bus.subscribers().drain_new(&mut receivers);
             let (tell, told) = std::sync::mpsc::sync_channel(1);
             let locked = outbox.lock();
@@ -324,25 +326,27 @@ async fn shown_pages(
     bytes: usize,
 ) -> (ViewerSocket<SharedSocket>, TcpStream, Arc<Bus>, ProducerGuard, SplicePipe) {
     let (near, far) = tcp().await;
-    let mut wire = ViewerSocket::new(SharedSocket::new(near), TIMEOUT);
+    let mut viewer_socket = ViewerSocket::new(SharedSocket::new(near), TIMEOUT);
     let bus = Arc::new(Bus::default());
-    let feed =
-        wire.outbox().attach(Box::new(Parts(framing, 0)), &bus, BusBinding::Fixed).expect("the first one");
-    assert!(flush(&mut wire).is_ready());
+    let producer = viewer_socket
+        .outbox()
+        .attach(Box::new(Parts(framing, 0)), &bus, BusBinding::Fixed)
+        .expect("the first one");
+    assert!(flush(&mut viewer_socket).is_ready());
     let mut pipe = SplicePipe::new().unwrap();
-    show_pages(&wire, &bus, &mut pipe, bytes);
-    (wire, far, bus, feed, pipe)
+    show_pages(&viewer_socket, &bus, &mut pipe, bytes);
+    (viewer_socket, far, bus, producer, pipe)
 }
 
 #[cfg(target_os = "linux")]
-fn show_pages(wire: &ViewerSocket<SharedSocket>, bus: &Bus, pipe: &mut SplicePipe, bytes: usize) {
+fn show_pages(viewer_socket: &ViewerSocket<SharedSocket>, bus: &Bus, pipe: &mut SplicePipe, bytes: usize) {
     let tiny = tiny_frame();
     let comments = (0..bytes / 60_002).map(|n| [&[0xFF, 0xFE, 0xEA, 0x62][..], &[n as u8; 60_000]].concat());
     let jpeg: Vec<u8> =
         [&tiny.jpeg()[..2]].into_iter().map(<[u8]>::to_vec).chain(comments).flatten().collect();
     bus.publish(crate::media::frame::Frame::from_jpeg([&jpeg, &tiny.jpeg()[2..]].concat().into()).unwrap());
     pipe.offer(&bus.newest().unwrap());
-    wire.outbox().0.on_frame(&bus.current(), Some(pipe));
+    viewer_socket.outbox().0.on_frame(&bus.current(), Some(pipe));
 }
 
 #[cfg(target_os = "linux")]
@@ -351,21 +355,24 @@ async fn a_part_sent_from_pages_is_the_part_that_is_written() {
     use tokio::io::AsyncReadExt;
 
     for (framing, other) in [(Framing::Raw, Framing::Chunked), (Framing::Chunked, Framing::Raw)] {
-        let (mut wire, mut far, bus, _feed, mut pipe) = shown_pages(framing, 450_000).await;
+        let (mut viewer_socket, mut far, bus, _producer, mut pipe) = shown_pages(framing, 450_000).await;
         let first = bus.newest().unwrap();
         assert!(!pipe.holds(first.seq, other), "it was asked for in the viewer's framing");
         assert!(pipe.holds(first.seq, framing));
-        assert!(!wire.outbox().lock().pieces.is_empty(), "the socket does not take all of it at once");
+        assert!(
+            !viewer_socket.outbox().lock().pieces.is_empty(),
+            "the socket does not take all of it at once"
+        );
         let mut expected: Vec<u8> = first.part.pieces(framing).into_iter().flatten().collect();
         let mut read = vec![0; expected.len()];
-        let flushed = std::future::poll_fn(|cx| Pin::new(&mut wire).poll_flush(cx));
+        let flushed = std::future::poll_fn(|cx| Pin::new(&mut viewer_socket).poll_flush(cx));
         let (flushed, received) = tokio::join!(flushed, far.read_exact(&mut read));
         flushed.unwrap();
         received.unwrap();
         assert!(read == expected, "{framing:?}");
         pipe.clear().unwrap();
-        show_pages(&wire, &bus, &mut pipe, 0);
-        assert!(wire.outbox().lock().pieces.is_empty());
+        show_pages(&viewer_socket, &bus, &mut pipe, 0);
+        assert!(viewer_socket.outbox().lock().pieces.is_empty());
         expected = bus.newest().unwrap().part.pieces(framing).into_iter().flatten().collect();
         read.truncate(expected.len());
         far.read_exact(&mut read).await.unwrap();
@@ -376,11 +383,11 @@ async fn a_part_sent_from_pages_is_the_part_that_is_written() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_viewer_that_leaves_in_the_middle_of_pages_is_an_error() {
-    let (mut wire, far, _bus, _feed, _pages) = shown_pages(Framing::Raw, 450_000).await;
-    assert!(!wire.outbox().lock().pieces.is_empty(), "it does not fit into the socket's buffers");
+    let (mut viewer_socket, far, _bus, _producer, _pages) = shown_pages(Framing::Raw, 450_000).await;
+    assert!(!viewer_socket.outbox().lock().pieces.is_empty(), "it does not fit into the socket's buffers");
     socket2::SockRef::from(&far).set_linger(Some(Duration::ZERO)).unwrap();
     drop(far);
-    let ended = std::future::poll_fn(|cx| Pin::new(&mut wire).poll_flush(cx)).await;
+    let ended = std::future::poll_fn(|cx| Pin::new(&mut viewer_socket).poll_flush(cx)).await;
     assert!(ended.is_err());
 }
 
@@ -388,15 +395,15 @@ proptest! {
     #[test]
     fn any_script_writes_the_same_bytes(script in proptest::collection::vec(0usize..40, 0..60)) {
         let answers = script.iter().map(|&n| if n == 0 { Answer::Block } else { Answer::Take(n) });
-        let mut wire = wire(answers);
+        let mut viewer_socket = viewer_socket(answers);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             for seed in [1, 50, 100] {
-                wire.outbox().lock().pieces.put(part(seed));
-                while flush(&mut wire).is_pending() {}
+                viewer_socket.outbox().lock().pieces.put(part(seed));
+                while flush(&mut viewer_socket).is_pending() {}
             }
         });
-        prop_assert_eq!(wire.io.written(), all(&[part(1), part(50), part(100)]));
+        prop_assert_eq!(viewer_socket.io.written(), all(&[part(1), part(50), part(100)]));
     }
 }
 
@@ -434,41 +441,41 @@ impl PartProducer for Numbers {
     }
 }
 
-/// A feed that was moved may be shown frames by the old bus's fan-out at any moment, and what the new bus
-/// shows is seen whether it was shown before or comes later.
+/// The old bus's fan-out may offer frames to a producer that was moved, which must have no effect. The frame
+/// of the new bus arrives, whether it was published before the move or after it.
 #[tokio::test]
-async fn a_feed_that_moved_is_shown_the_new_bus_only() {
+async fn a_producer_that_moved_gets_frames_of_the_new_bus_only() {
     for shown_before in [true, false] {
-        for resting in [true, false] {
-            // The first frame blocks in its middle, if the connection is not to rest.
-            let answers = if resting { vec![] } else { vec![Answer::Take(3), Answer::Block] };
-            let mut viewing = TestViewer::new(answers, false);
+        for idle in [true, false] {
+            // The first frame blocks in its middle, if the connection is not to be idle.
+            let answers = if idle { vec![] } else { vec![Answer::Take(3), Answer::Block] };
+            let mut viewer = TestViewer::new(answers, false);
             let (mut old, mut new) = (Vec::new(), Vec::new());
             let other = Arc::new(Bus::default());
-            viewing.poll_task().unwrap();
-            viewing.publish();
-            viewing.audience_of(&viewing.bus.clone(), &mut old);
-            viewing.poll_task().unwrap();
+            viewer.poll_task().unwrap();
+            viewer.publish();
+            viewer.run_fan_out(&viewer.bus.clone(), &mut old);
+            viewer.poll_task().unwrap();
             (0..7).for_each(|_| other.publish(tiny_frame()));
             if shown_before {
                 other.publish(tiny_frame());
             }
-            viewing.feed.move_to(&other, None);
-            // The old fan-out knows it still.
-            viewing.publish();
-            old.iter().for_each(|receiver| receiver.on_frame(&viewing.bus.current(), None));
+            viewer.producer.move_to(&other, None);
+            // The old fan-out still has the receiver.
+            viewer.publish();
+            old.iter().for_each(|receiver| receiver.on_frame(&viewer.bus.current(), None));
             assert!(old.iter().all(|receiver| receiver.is_closed()));
-            viewing.poll_task().unwrap();
-            viewing.settle();
+            viewer.poll_task().unwrap();
+            viewer.settle();
             if !shown_before {
                 other.publish(tiny_frame());
-                viewing.audience_of(&other, &mut new);
-                viewing.settle();
+                viewer.run_fan_out(&other, &mut new);
+                viewer.settle();
             }
-            let text = String::from_utf8(viewing.wire.io.written()).unwrap();
+            let text = String::from_utf8(viewer.viewer_socket.io.written()).unwrap();
             let lines: Vec<&str> = text.lines().collect();
             assert_eq!(lines.first(), Some(&"frame 1"), "whole: {text}");
-            assert_eq!(lines.last(), Some(&"frame 8"), "{shown_before} {resting}: {text}");
+            assert_eq!(lines.last(), Some(&"frame 8"), "{shown_before} {idle}: {text}");
             assert!(!lines.contains(&"frame 2"), "of the bus that it left: {text}");
             assert!(text.ends_with('\n'), "{text}");
         }
@@ -486,9 +493,9 @@ impl Wake for CountWakes {
 
 /// A connection that answers with a stream: its task, which runs when it was woken, and its fan-out.
 struct TestViewer {
-    wire: ViewerSocket<Socket>,
+    viewer_socket: ViewerSocket<Socket>,
     bus: Arc<Bus>,
-    feed: ProducerGuard,
+    producer: ProducerGuard,
     wakes: Arc<CountWakes>,
     polled: usize,
     ended: bool,
@@ -496,13 +503,13 @@ struct TestViewer {
 
 impl TestViewer {
     fn new(answers: impl IntoIterator<Item = Answer>, has_direct_writer: bool) -> Self {
-        let wire = scripted(answers, has_direct_writer);
+        let viewer_socket = scripted(answers, has_direct_writer);
         let bus = Arc::new(Bus::default());
-        let feed = wire
+        let producer = viewer_socket
             .outbox()
             .attach(Box::new(Numbers::default()), &bus, BusBinding::Switchable)
             .expect("the first one");
-        Self { wire, bus, feed, wakes: Arc::default(), polled: 0, ended: false }
+        Self { viewer_socket, bus, producer, wakes: Arc::default(), polled: 0, ended: false }
     }
 
     /// The dispatcher's poll: the body, then the flush.
@@ -510,8 +517,8 @@ impl TestViewer {
         self.polled = self.wakes.0.load(Ordering::Relaxed);
         let waker = Waker::from(self.wakes.clone());
         let mut cx = Context::from_waker(&waker);
-        self.ended = self.ended || self.feed.poll_ended(&mut cx).is_ready();
-        match Pin::new(&mut self.wire).poll_flush(&mut cx) {
+        self.ended = self.ended || self.producer.poll_ended(&mut cx).is_ready();
+        match Pin::new(&mut self.viewer_socket).poll_flush(&mut cx) {
             Poll::Ready(Err(error)) => Err(error),
             _ => Ok(()),
         }
@@ -523,7 +530,7 @@ impl TestViewer {
 
     /// Until nothing wakes the task; a socket that blocked is writable again each time.
     fn settle(&mut self) {
-        while self.is_woken() || !self.wire.outbox().lock().pieces.is_empty() {
+        while self.is_woken() || !self.viewer_socket.outbox().lock().pieces.is_empty() {
             self.poll_task().unwrap();
         }
     }
@@ -533,140 +540,145 @@ impl TestViewer {
     }
 
     /// One round of a bus's fan-out.
-    fn audience_of(&self, bus: &Arc<Bus>, receivers: &mut Vec<Arc<dyn FrameReceiver>>) {
+    fn run_fan_out(&self, bus: &Arc<Bus>, receivers: &mut Vec<Arc<dyn FrameReceiver>>) {
         bus.subscribers().drain_new(receivers);
         receivers.iter().for_each(|receiver| receiver.on_frame(&bus.current(), None));
     }
 
     fn fan_out(&self) {
-        self.wire.outbox().0.on_frame(&self.bus.current(), None);
+        self.viewer_socket.outbox().0.on_frame(&self.bus.current(), None);
     }
 
     fn written(&self) -> String {
-        String::from_utf8(self.wire.io.written()).unwrap()
+        String::from_utf8(self.viewer_socket.io.written()).unwrap()
     }
 }
 
 #[tokio::test]
-async fn a_frame_goes_out_past_the_task_of_a_connection_that_rests() {
-    let mut viewing = TestViewer::new([], true);
-    viewing.poll_task().unwrap();
+async fn a_frame_is_written_without_the_task_of_an_idle_connection() {
+    let mut viewer = TestViewer::new([], true);
+    viewer.poll_task().unwrap();
     for _ in 0..3 {
-        viewing.publish();
-        viewing.fan_out();
+        viewer.publish();
+        viewer.fan_out();
     }
-    assert_eq!(viewing.written(), "frame 1\nframe 2\nframe 3\n");
-    assert!(!viewing.is_woken(), "the task slept through all of it");
+    assert_eq!(viewer.written(), "frame 1\nframe 2\nframe 3\n");
+    assert!(!viewer.is_woken(), "the task slept through all of it");
 }
 
 #[tokio::test]
 async fn nothing_goes_out_before_the_answers_head() {
-    let mut viewing = TestViewer::new([], true);
-    viewing.publish();
-    viewing.fan_out();
-    assert_eq!(viewing.written(), "");
-    viewing.poll_task().unwrap();
-    viewing.settle();
-    assert_eq!(viewing.written(), "frame 1\n");
+    let mut viewer = TestViewer::new([], true);
+    viewer.publish();
+    viewer.fan_out();
+    assert_eq!(viewer.written(), "");
+    viewer.poll_task().unwrap();
+    viewer.settle();
+    assert_eq!(viewer.written(), "frame 1\n");
 }
 
 #[tokio::test]
 async fn what_a_socket_does_not_take_the_task_goes_on_with_and_then_comes_what_is_newest() {
-    let mut viewing = TestViewer::new([Answer::Take(3), Answer::Block], true);
-    viewing.poll_task().unwrap();
-    viewing.publish();
-    viewing.fan_out();
-    assert_eq!(viewing.written(), "fra");
-    assert!(viewing.is_woken());
+    let mut viewer = TestViewer::new([Answer::Take(3), Answer::Block], true);
+    viewer.poll_task().unwrap();
+    viewer.publish();
+    viewer.fan_out();
+    assert_eq!(viewer.written(), "fra");
+    assert!(viewer.is_woken());
     for _ in 0..5 {
-        viewing.publish();
-        viewing.fan_out();
+        viewer.publish();
+        viewer.fan_out();
     }
-    viewing.settle();
-    assert_eq!(viewing.written(), "frame 1\nframe 6\n");
+    viewer.settle();
+    assert_eq!(viewer.written(), "frame 1\nframe 6\n");
 }
 
 #[tokio::test]
-async fn a_connection_without_a_lane_is_woken_and_writes_itself() {
-    let mut viewing = TestViewer::new([], false);
-    viewing.poll_task().unwrap();
-    viewing.publish();
-    viewing.fan_out();
-    assert_eq!(viewing.written(), "");
-    viewing.settle();
-    assert_eq!(viewing.written(), "frame 1\n");
+async fn a_connection_without_a_direct_writer_is_woken_and_writes_itself() {
+    let mut viewer = TestViewer::new([], false);
+    viewer.poll_task().unwrap();
+    viewer.publish();
+    viewer.fan_out();
+    assert_eq!(viewer.written(), "");
+    viewer.settle();
+    assert_eq!(viewer.written(), "frame 1\n");
 }
 
 #[tokio::test]
 async fn a_viewer_that_leaves_while_the_fan_out_writes_ends_its_connection() {
-    let mut viewing = TestViewer::new([Answer::Break, Answer::Break], true);
-    viewing.poll_task().unwrap();
-    viewing.publish();
-    viewing.fan_out();
-    assert!(viewing.is_woken());
-    assert_eq!(viewing.poll_task().unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    let mut viewer = TestViewer::new([Answer::Break, Answer::Break], true);
+    viewer.poll_task().unwrap();
+    viewer.publish();
+    viewer.fan_out();
+    assert!(viewer.is_woken());
+    assert_eq!(viewer.poll_task().unwrap_err().kind(), io::ErrorKind::ConnectionReset);
 }
 
 #[tokio::test]
 async fn a_shutdown_in_the_middle_of_a_part_waits_for_its_end() {
-    let mut viewing = TestViewer::new([Answer::Take(3), Answer::Block, Answer::Take(1), Answer::Block], true);
-    viewing.poll_task().unwrap();
-    viewing.publish();
-    viewing.fan_out();
-    viewing.bus.close();
-    viewing.fan_out();
-    viewing.settle();
-    assert_eq!(viewing.written(), "frame 1\nend\n");
-    assert!(viewing.ended);
+    let mut viewer = TestViewer::new([Answer::Take(3), Answer::Block, Answer::Take(1), Answer::Block], true);
+    viewer.poll_task().unwrap();
+    viewer.publish();
+    viewer.fan_out();
+    viewer.bus.close();
+    viewer.fan_out();
+    viewer.settle();
+    assert_eq!(viewer.written(), "frame 1\nend\n");
+    assert!(viewer.ended);
 }
 
 #[tokio::test]
 async fn nobody_keeps_a_closed_connections_socket_or_a_viewer_that_left() {
-    let viewing = TestViewer::new([], true);
-    let (outbox, script) = (viewing.wire.outbox(), Arc::downgrade(&viewing.wire.io.script));
+    let viewer = TestViewer::new([], true);
+    let (outbox, script) = (viewer.viewer_socket.outbox(), Arc::downgrade(&viewer.viewer_socket.io.script));
     assert!(!outbox.0.is_closed());
-    drop(viewing.feed);
+    drop(viewer.producer);
     assert!(outbox.0.is_closed());
-    drop(viewing.wire);
+    drop(viewer.viewer_socket);
     assert!(script.upgrade().is_none(), "the fan-out may have the outbox until its next turn");
 }
 
 #[tokio::test]
 async fn a_connection_takes_one_stream_only() {
-    let viewing = TestViewer::new([], true);
-    let outbox = viewing.wire.outbox();
-    assert!(outbox.attach(Box::new(Numbers::default()), &viewing.bus, BusBinding::Fixed).is_none());
-    drop(viewing.feed);
+    let viewer = TestViewer::new([], true);
+    let outbox = viewer.viewer_socket.outbox();
+    assert!(outbox.attach(Box::new(Numbers::default()), &viewer.bus, BusBinding::Fixed).is_none());
+    drop(viewer.producer);
     assert!(
-        outbox.attach(Box::new(Numbers::default()), &viewing.bus, BusBinding::Fixed).is_none(),
+        outbox.attach(Box::new(Numbers::default()), &viewer.bus, BusBinding::Fixed).is_none(),
         "also behind the first"
     );
 }
 
 #[tokio::test]
 async fn who_is_called_writes_by_its_own_task() {
-    let mut viewing = TestViewer::new([], true);
-    viewing.poll_task().unwrap();
-    viewing.publish();
-    viewing.wire.outbox().0.wake(&viewing.bus.current());
-    assert_eq!(viewing.written(), "");
-    assert!(viewing.is_woken());
-    viewing.settle();
-    assert_eq!(viewing.written(), "frame 1\n");
+    let mut viewer = TestViewer::new([], true);
+    viewer.poll_task().unwrap();
+    viewer.publish();
+    viewer.viewer_socket.outbox().0.wake(&viewer.bus.current());
+    assert_eq!(viewer.written(), "");
+    assert!(viewer.is_woken());
+    viewer.settle();
+    assert_eq!(viewer.written(), "frame 1\n");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shorter_patience_that_follows_a_longer_one_holds() {
-    let mut wire =
-        wire([Answer::Block, Answer::Take(1000)].into_iter().chain(std::iter::repeat_n(Answer::Block, 9)));
-    wire.outbox().lock().pieces.put(part(1));
-    assert!(std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut wire).poll_flush(cx))).await.is_pending());
-    assert!(flush(&mut wire).is_ready(), "the timer of before is still armed");
+async fn a_shorter_stall_timeout_after_a_longer_one_takes_effect() {
+    let mut viewer_socket = viewer_socket(
+        [Answer::Block, Answer::Take(1000)].into_iter().chain(std::iter::repeat_n(Answer::Block, 9)),
+    );
+    viewer_socket.outbox().lock().pieces.put(part(1));
+    assert!(
+        std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut viewer_socket).poll_flush(cx)))
+            .await
+            .is_pending()
+    );
+    assert!(flush(&mut viewer_socket).is_ready(), "the timer of before is still armed");
     let short = TIMEOUT / 10;
-    wire.outbox().lock().stall_timeout = short;
-    wire.outbox().lock().pieces.put(part(1));
+    viewer_socket.outbox().lock().stall_timeout = short;
+    viewer_socket.outbox().lock().pieces.put(part(1));
     let start = tokio::time::Instant::now();
-    let ended = std::future::poll_fn(|cx| Pin::new(&mut wire).poll_flush(cx)).await;
+    let ended = std::future::poll_fn(|cx| Pin::new(&mut viewer_socket).poll_flush(cx)).await;
     assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut);
     assert!(start.elapsed() < short * 2, "{:?}", start.elapsed());
 }
@@ -682,25 +694,25 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let _entered = runtime.enter();
         let answers = script.iter().map(|&n| if n == 0 { Answer::Block } else { Answer::Take(n) });
-        let mut viewing = TestViewer::new(answers, has_direct_writer);
-        viewing.poll_task().unwrap();
+        let mut viewer = TestViewer::new(answers, has_direct_writer);
+        viewer.poll_task().unwrap();
         let mut published = 0;
         for step in steps {
             match step {
                 0 => {
-                    viewing.publish();
+                    viewer.publish();
                     published += 1;
                 }
-                1 => viewing.fan_out(),
+                1 => viewer.fan_out(),
                 // The socket is writable, or the peer sent something.
-                2 => viewing.poll_task().unwrap(),
-                _ if viewing.is_woken() => viewing.poll_task().unwrap(),
+                2 => viewer.poll_task().unwrap(),
+                _ if viewer.is_woken() => viewer.poll_task().unwrap(),
                 _ => {}
             }
         }
-        viewing.fan_out();
-        viewing.settle();
-        let text = viewing.written();
+        viewer.fan_out();
+        viewer.settle();
+        let text = viewer.written();
         let numbers: Vec<u64> =
             text.lines().map(|line| line.strip_prefix("frame ").unwrap().parse().unwrap()).collect();
         prop_assert!(numbers.is_sorted_by(|a, b| a < b), "{text}");
