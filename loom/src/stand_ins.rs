@@ -115,7 +115,7 @@ pub mod registry {
 }
 
 pub mod observability {
-    pub mod tasks {
+    pub mod task_counts {
         #[derive(Debug)]
         pub enum TaskKind {
             Connection,
