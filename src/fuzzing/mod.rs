@@ -1,9 +1,9 @@
 //! The properties that must hold for every input from outside: one function for each kind of input, which
 //! takes bytes and panics when a property does not hold.
 //!
-//! The targets in `fuzz/` pass them the inputs of libFuzzer; the tests here pass them seeds, modified seeds and
-//! noise, a bounded number of each, so that `cargo test` checks the same on stable Rust. Not compiled in a
-//! normal build.
+//! The targets in `fuzz/` pass them the inputs of libFuzzer; the tests here pass them seeds, modified
+//! seeds and noise, a bounded number of each, so that `cargo test` checks the same on stable Rust. Not compiled in
+//! a normal build.
 
 use bytes::Bytes;
 

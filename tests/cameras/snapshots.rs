@@ -344,3 +344,53 @@ async fn a_picture_is_taken_whatever_its_label_and_its_success() {
         }
     }
 }
+
+#[actix_web::test]
+async fn a_picture_that_is_too_large_between_two_others_is_counted() {
+    let camera = counting(|n| match n {
+        0 | 2 => picture("", &jpeg(n as u8)),
+        1 => picture("", &jpeg_of_size(1, 1600, 1600)),
+        _ => gone(),
+    })
+    .await;
+    let outcome = poll(&camera).await;
+    outcome.assert_shown(&[jpeg(0), jpeg(2)], "around the large one");
+    assert_eq!(outcome.dropped(DropReason::TooLarge), 1);
+}
+
+#[actix_web::test]
+async fn a_cookie_of_the_camera_is_sent_back_unless_one_is_configured() {
+    let camera = async || {
+        FakeCamera::answering(|request| match request.header("Cookie") {
+            Some("session=a1") => picture("", &jpeg(1)),
+            _ => Reply {
+                bytes: b"HTTP/1.1 302 Found\r\nLocation: /snap.jpg\r\nSet-Cookie: session=a1; Path=/; \
+                    HttpOnly\r\nContent-Length: 0\r\n\r\n"
+                    .to_vec(),
+                close: false,
+            },
+        })
+        .await
+    };
+    let with_cookie = camera().await;
+    let shown = async {
+        let mut source = snapshots(config(&with_cookie.url("/snap.jpg")), OFTEN);
+        let bus = std::sync::Arc::new(framecast::bus::Bus::default());
+        let ingest = framecast::bus::Ingest::new(bus.clone(), None);
+        let mut reader = bus.subscribe();
+        tokio::select! {
+            changed = reader.changed() => changed.unwrap(),
+            result = framecast::source::Source::run(&mut source, &ingest) => panic!("{result:?}"),
+        }
+    };
+    shown.await;
+    let configured = camera().await;
+    let mut config = config(&configured.url("/snap.jpg"));
+    config.headers.push(("Cookie".to_owned(), framecast::config::Secret::new("mine=1")));
+    let error = watch_source(&mut snapshots(config, OFTEN)).await.error();
+    assert!(error.contains("redirects too often"), "{error}");
+    for request in configured.requests() {
+        assert_eq!(request.head.matches("ookie:").count(), 1, "{}", request.head);
+        assert_eq!(request.header("Cookie"), Some("mine=1"));
+    }
+}

@@ -14,13 +14,13 @@ pub(crate) struct Row {
     pub(crate) key: String,
     /// Its type or unit, in words.
     pub(crate) unit: String,
-    /// What holds without it, as in the file; none if it is required, or if `default_in_words` says it.
+    /// The default value, as in the file; none if the key is required, or if `default_in_words` describes it.
     pub(crate) default: Option<String>,
-    /// The same in words.
+    /// The default in words.
     pub(crate) default_in_words: String,
-    /// What it does.
+    /// The meaning of the key.
     pub(crate) meaning: String,
-    /// What a mistake says when it is missing.
+    /// The text of the mistake when it is missing.
     pub(crate) need: Option<String>,
     /// Whether it names a file or program of this machine: not for streams that are added over HTTP.
     pub(crate) is_local: bool,

@@ -72,8 +72,8 @@ impl MosaicConfig {
             reader.wrong_key("of", format!("has {count} streams, at most {most} are shown: make two of it"));
         } else if !self.has_room() {
             let message = format!(
-                "leaves a tile less than {MIN_TILE} pixels on a side with {count} streams: make it larger, or \
-                 take fewer"
+                "leaves a tile less than {MIN_TILE} pixels on a side with {count} streams: make it larger, \
+                 or take fewer"
             );
             reader.wrong_key("size", message);
         }

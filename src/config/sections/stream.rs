@@ -198,7 +198,8 @@ fn misplaced(source: &SourceConfig, number: usize, len: usize) -> Option<String>
     if len > 1 && matches!(source, SourceConfig::Push { .. }) {
         return Some(
             "a push source cannot stand in a list, since nobody can tell its publisher's silence from its \
-             absence: give it a stream of its own, and put {type: rendition, of: THAT-STREAM, frame_timeout: 10s} here"
+             absence: give it a stream of its own, and put {type: rendition, of: THAT-STREAM, \
+             frame_timeout: 10s} here"
                 .to_owned(),
         );
     }

@@ -87,7 +87,11 @@ impl SnapshotSource {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             ticks.tick().await;
-            match self.poll_once(ingest, &mut last).await {
+            let outcome = self.poll_once(ingest, &mut last).await;
+            if matches!(outcome, Err(SourceError::TooLarge { .. })) {
+                ingest.count_drop(DropReason::TooLarge);
+            }
+            match outcome {
                 Ok(PollOutcome::Published) => (worked, broken_in_a_row) = (true, 0),
                 Ok(PollOutcome::Unchanged) => worked = true,
                 Ok(PollOutcome::Broken(host, error)) => {
@@ -152,9 +156,6 @@ impl Source for SnapshotSource {
         Box::pin(async move {
             self.client.disconnect();
             let result = self.poll(ingest).await;
-            if matches!(result, Err(SourceError::TooLarge { .. })) {
-                ingest.count_drop(DropReason::TooLarge);
-            }
             self.client.disconnect();
             result
         })

@@ -80,8 +80,8 @@ pub enum SourceError {
     },
     /// The camera answered 401 and offered no scheme that framecast can answer.
     #[error(
-        "{host} answered 401 and offers {offered}: framecast answers Basic and Digest; allow one of them in the \
-         camera's settings"
+        "{host} answered 401 and offers {offered}: framecast answers Basic and Digest; allow one of them in \
+         the camera's settings"
     )]
     UnknownScheme {
         /// Host and port.
@@ -263,8 +263,8 @@ impl SourceError {
                 "the camera answered 401: user or password is wrong, or missing in the URL"
             }
             Self::UnknownScheme { .. } => {
-                "the camera answered 401 with a scheme that framecast cannot answer: allow Basic or Digest in \
-                 the camera's settings"
+                "the camera answered 401 with a scheme that framecast cannot answer: allow Basic or Digest \
+                 in the camera's settings"
             }
             Self::UnauthorizedElsewhere { .. } => {
                 "the camera answered 401 after a redirect; credentials are not sent to another origin"

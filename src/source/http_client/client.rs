@@ -143,7 +143,9 @@ impl HttpClient {
     ) -> Result<Exchange, SendFailure> {
         let mut all = headers.to_vec();
         let mut authorization = Authorization::None;
-        let cookies = self.cookies.header().filter(|_| target.trusted);
+        // A configured cookie replaces the camera's: two `Cookie` headers are invalid (RFC 6265, 5.4).
+        let configured = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("cookie"));
+        let cookies = self.cookies.header().filter(|_| target.trusted && !configured);
         if target.trusted {
             all.extend(cookies.iter().map(|cookies| ("cookie", cookies.as_str())));
             all.extend(self.headers.iter().map(|(name, value)| (name.as_str(), value.reveal())));

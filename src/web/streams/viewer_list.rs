@@ -124,7 +124,8 @@ impl ViewerEntry {
         let (frames, bytes, skipped) = (self.counts.frames(), self.counts.bytes(), self.counts.skipped());
         info!(
             target: ACCESS, viewer = self.id, stream = %self.stream, kind, %method, path = %target, status,
-            frames, bytes, skipped, duration_ms = milliseconds(self.begun), client = optional_field(*client), user,
+            frames, bytes, skipped, duration_ms = milliseconds(self.begun),
+            client = optional_field(*client), user,
             "viewer disconnected"
         );
     }
