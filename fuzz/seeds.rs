@@ -80,6 +80,17 @@ pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
             "x-a: &a {type: pattern}\nstreams: {a: {source: *a}, b: {<<: {title: x}, source: *a}}",
         ]),
         "picture" => [&PICTURES[..], &[GIF, PNG, BMP]].concat().into_iter().map(<[u8]>::to_vec).collect(),
+        "printer" => {
+            let head = |length: usize| {
+                let length = u32::try_from(length).expect("a short picture").to_le_bytes();
+                [&length[..], &[0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]].concat()
+            };
+            let framed = |picture: &[u8]| [&head(picture.len())[..], picture].concat();
+            let good = [framed(PICTURES[0]), framed(PICTURES[2])].concat();
+            let mixed = [framed(PICTURES[0]), framed(b"no JPEG"), framed(PICTURES[1])].concat();
+            let lost = [framed(b"no JPEG"), b"no head either, but long".to_vec()].concat();
+            led_by(&[50], vec![good, mixed, lost, head(0), head(16 * 1024 + 1)])
+        }
         "form" => {
             let part = "--x\r\nContent-Disposition: form-data; name=\"file\"; \
                 filename=\"a.jpg\"\r\nContent-Type: image/jpeg\r\n\r\n";

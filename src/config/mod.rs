@@ -41,7 +41,7 @@ pub use sections::{
         Ancestor, ApiSources, FrameAncestors, Listen, NoProxy, Proxies, Proxy, SendFile, ServerConfig,
         TlsConfig, parse_listen,
     },
-    source::{ImagesPath, SecondPublisher, SourceConfig, TextConfig},
+    source::{BambuConfig, ImagesPath, PrinterAddress, SecondPublisher, SourceConfig, TextConfig},
     stream::{Placeholder, StreamConfig},
     transform::*,
     webhooks::{HookEvent, WebhookConfig},

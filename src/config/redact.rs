@@ -33,15 +33,16 @@ pub fn carried_elsewhere(before: &Value, patch: &Value, after: &Value) -> Option
     Marks::new().carried((Some(before), Some(patch), after), "", (false, false))
 }
 
-/// The names of the keys that hold credentials and URLs.
+/// The names of the keys that hold credentials, URLs and hosts.
 struct Marks {
     secrets: HashSet<&'static str>,
     urls: HashSet<&'static str>,
+    hosts: HashSet<&'static str>,
 }
 
 impl Marks {
     fn new() -> Self {
-        Self { secrets: marked("x-secret"), urls: marked("x-url") }
+        Self { secrets: marked("x-secret"), urls: marked("x-url"), hosts: marked("x-host") }
     }
 
     fn redacted(&self, value: &Value, is_secret: bool) -> Value {
@@ -125,16 +126,21 @@ impl Marks {
         }
     }
 
-    /// Returns whether a map's URL leads to another origin than before: what was secret there is not for that
-    /// one.
+    /// Returns whether a map's URL or host leads to another origin than before: what was secret there is not
+    /// for that one.
     fn has_moved(&self, map: &Map<String, Value>, before: Option<&Value>) -> bool {
         // Not `Url::origin`, which for `rtsp` is never equal.
         let origin = |value: Option<&Value>| {
             let url = Url::parse(value?.as_str()?).ok()?;
             Some((url.scheme().to_owned(), url.host_str().map(str::to_owned), url.port_or_known_default()))
         };
-        let mut urls = map.iter().filter(|(key, _)| self.urls.contains(key.as_str()));
-        urls.any(|(key, value)| before.is_some_and(|before| origin(Some(value)) != origin(before.get(key))))
+        map.iter().any(|(key, value)| {
+            let before = before.map(|before| before.get(key));
+            before.is_some_and(|before| {
+                self.urls.contains(key.as_str()) && origin(Some(value)) != origin(before)
+                    || self.hosts.contains(key.as_str()) && Some(value) != before
+            })
+        })
     }
 }
 

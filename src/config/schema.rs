@@ -2,7 +2,7 @@
 //! the tables of docs/configuration.md, what a missing key needs, which keys hold credentials.
 //!
 //! Types add what JSON Schema has no word for: `x-unit` (type or unit in words), `x-default` (a default in
-//! words), `x-need` (what a missing key needs), `x-secret`, `x-url` and `x-local` (a file or program of this
+//! words), `x-need` (what a missing key needs), `x-secret`, `x-url`, `x-host` and `x-local` (a file or program of this
 //! machine; its value is what is allowed there nevertheless). These leave the published schema.
 
 use std::{collections::HashSet, sync::OnceLock};

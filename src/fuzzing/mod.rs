@@ -17,6 +17,7 @@ use crate::{
             parser::{ParserLimits, Part, PartParser},
         },
     },
+    source::{PrinterError, camera::bambu::PictureReader},
 };
 pub use crate::{source::http_client::fuzzing::*, web::fuzzing::*};
 
@@ -79,6 +80,39 @@ pub fn multipart(input: &[u8]) {
         let common = cut.len().min(whole.len());
         assert_eq!(cut[..common], whole[..common]);
     }
+}
+
+/// Returns the pictures of a printer's connection, and the error that ended it.
+fn printer_pictures(body: &[u8], piece: usize) -> (Vec<Bytes>, Option<PrinterError>) {
+    let mut reader = PictureReader::new(LIMITS.max_frame_bytes);
+    let mut pictures = Vec::new();
+    for piece in body.chunks(piece) {
+        let buffer = reader.buffer_mut();
+        assert!(buffer.len() < LIMITS.max_frame_bytes, "it holds {} bytes", buffer.len());
+        buffer.extend_from_slice(piece);
+        loop {
+            match reader.next_picture() {
+                Ok(Some(picture)) => {
+                    if inspect(&picture).is_err() {
+                        reader.distrust();
+                    }
+                    pictures.push(picture);
+                }
+                Ok(None) => break,
+                Err(error) => return (pictures, Some(error)),
+            }
+        }
+    }
+    (pictures, None)
+}
+
+/// Checks the bytes of a printer's camera: cut anywhere they give the same pictures and the same error, in
+/// bounded memory. The first byte says how long pieces are.
+pub fn printer(input: &[u8]) {
+    let [piece, body @ ..] = input else { return };
+    let (pictures, error) = printer_pictures(body, usize::from(*piece) + 1);
+    assert_eq!(printer_pictures(body, body.len().max(1)), (pictures.clone(), error));
+    assert!(pictures.iter().all(|picture| (1..=LIMITS.max_frame_bytes).contains(&picture.len())));
 }
 
 /// Checks a `Content-Type`: a boundary that is found can be searched for.

@@ -76,7 +76,7 @@ fn every_target_has_its_file_and_its_seeds() {
 type Target = (&'static str, fn(&[u8]));
 
 /// Every target by its name.
-const TARGETS: [Target; 10] = [
+const TARGETS: [Target; 11] = [
     ("multipart", multipart),
     ("boundary", boundary),
     ("head", head),
@@ -84,6 +84,7 @@ const TARGETS: [Target; 10] = [
     ("challenge", challenge),
     ("yaml", yaml),
     ("picture", picture),
+    ("printer", printer),
     ("form", form),
     ("web_socket", web_socket),
     ("http2", http2),
@@ -110,6 +111,7 @@ property! {
     challenges: "challenge",
     configurations: "yaml",
     pushed_pictures: "picture",
+    pictures_of_printers: "printer",
     pushed_forms: "form",
     messages_of_web_sockets: "web_socket",
     frames_of_http_2: "http2"

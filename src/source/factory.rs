@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    camera::{mjpeg, snapshot},
+    camera::{bambu, mjpeg, snapshot},
     context::SourceContext,
     generated::{chart, pattern, text},
     images, mosaic,
@@ -30,6 +30,7 @@ pub fn build_source(
         SourceConfig::Snapshot(config) => {
             Box::new(snapshot::SnapshotSource::new(config.upstream(), config.interval, limits))
         }
+        SourceConfig::Bambu(config) => Box::new(bambu::BambuSource::new(config.clone(), limits)),
         source @ (SourceConfig::Exec(_) | SourceConfig::Rtsp(_) | SourceConfig::V4l2(_)) => Box::new(
             exec::ExecSource::new(&config.name, source, limits, context.process_lock(position))
                 .expect("each of these three is a program"),

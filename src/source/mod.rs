@@ -21,6 +21,6 @@ pub mod rendition;
 mod traits;
 
 pub use context::SourceContext;
-pub use error::{Deadline, Reason, SourceError};
+pub use error::{Deadline, PrinterError, Reason, SourceError};
 pub use factory::build_source;
 pub use traits::{JoinedStream, NoStreams, Source, StreamHealth, StreamLookup};

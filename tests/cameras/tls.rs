@@ -18,7 +18,7 @@ use crate::source_runner::{
     HEAD, answer, body, config, config_with_login, jpeg_of_size, snapshots, three, watch, watch_source,
 };
 
-fn self_signed() -> TlsAcceptor {
+pub(crate) fn self_signed() -> TlsAcceptor {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(["camera.invalid".to_owned()]).unwrap();
     acceptor(cert.der().clone(), PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap())

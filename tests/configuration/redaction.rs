@@ -104,3 +104,20 @@ fn a_merge_names_the_credential_that_it_would_carry_to_another_origin() {
     let after = json!({"source": {"type": "mjpeg", "token": "t", "url": "http://10.6.6.6/"}});
     assert_eq!(carried(&push, &patch, &after).as_deref(), Some("source.token"));
 }
+
+#[test]
+fn an_access_code_stays_with_its_printer() {
+    let printer =
+        |host: &str, code: &str| json!({"source": {"type": "bambu", "host": host, "access_code": code}});
+    let before = printer("10.0.0.9", "12345678");
+    assert_eq!(redacted(&before), printer("10.0.0.9", "***"));
+    assert_eq!(restored(&printer("10.0.0.9", "***"), &before), Ok(before.clone()));
+    for host in ["10.6.6.6", "10.0.0.9:6001"] {
+        assert_eq!(restored(&printer(host, "***"), &before), Err("source.access_code".to_owned()), "{host}");
+        let patch = json!({"source": {"host": host}});
+        let carried = carried_elsewhere(&before, &patch, &printer(host, "12345678"));
+        assert_eq!(carried.as_deref(), Some("source.access_code"), "{host}");
+    }
+    let patch = json!({"source": {"frame_timeout": "5s"}});
+    assert_eq!(carried_elsewhere(&before, &patch, &before), None);
+}

@@ -36,6 +36,9 @@ fn no_message_shows_a_credential() {
         "streams:\n  a:\n    source:\n      type: push\n\ttoken: hunter2",
         "streams:\n  a:\n    source:\n      type: \"push\n      token: hunter2\"\n      fps: 3",
         "streams:\n  a:\n    on_demand: true\n     token: hunter2",
+        "streams: {a: {source: {type: bambu, host: h, access_code: \"hunter2 hunter2\"}}}",
+        "streams: {a: {source: {type: bambu, host: \"http://u:hunter2@h/\", access_code: x}}}",
+        "streams: {a: {source: {type: bambu, host: h, accesscode: hunter2}}}",
         "token: hunter2: x",
         "x: \"a\" hunter2",
     ] {
@@ -44,7 +47,7 @@ fn no_message_shows_a_credential() {
         assert!(!format!("{errors:?}").contains("hunter2"), "{text}\n{errors:?}");
     }
     let config = good(
-        "streams: {a: {source: {type: mjpeg, url: \"http://u:hunter2@h/\", headers: {K: hunter2}}}, b: {source: {type: push, token: hunter2}}}",
+        "streams: {a: {source: {type: mjpeg, url: \"http://u:hunter2@h/\", headers: {K: hunter2}}}, b: {source: {type: push, token: hunter2}}, c: {source: {type: bambu, host: h, access_code: hunter2}}}",
     );
     assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
 }

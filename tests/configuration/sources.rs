@@ -50,3 +50,54 @@ fn lists_of_sources_that_make_no_sense_are_refused_with_their_places() {
     assert!(list("")[0].contains("is an empty list: it needs at least one (1 to 8 sources"));
     assert!(list(&["{type: rendition, of: b}"; 9].join(", "))[0].contains("not 9"));
 }
+
+#[test]
+fn a_printer_is_named_by_its_address_alone() {
+    for (written, host, port, place) in [
+        ("192.168.1.9", "192.168.1.9", 6000, "192.168.1.9"),
+        ("printer.lan:443", "printer.lan", 443, "printer.lan:443"),
+        ("P1S", "P1S", 6000, "P1S"),
+        ("\"::1\"", "::1", 6000, "::1"),
+        ("\"[fe80::1]:6001\"", "fe80::1", 6001, "[fe80::1]:6001"),
+    ] {
+        let printer = source(&format!("{{type: bambu, host: {written}, access_code: \"${{SECRET}}\"}}"));
+        assert_eq!(printer.place().as_deref(), Some(place));
+        let SourceConfig::Bambu(printer) = printer else { panic!("{printer:?}") };
+        assert_eq!((&*printer.host.host, printer.host.port), (host, port), "{written}");
+        assert_eq!(printer.access_code.reveal(), "hunter2");
+    }
+    let SourceConfig::Bambu(printer) = source("{type: bambu, host: h, access_code: 01234567}") else {
+        panic!()
+    };
+    assert_eq!(printer.access_code.reveal(), "01234567", "digits stay as they are");
+}
+
+#[test]
+fn a_printer_needs_an_address_and_its_code() {
+    let wrong =
+        |keys: &str| mistakes(&format!("streams: {{a: {{source: {{type: bambu, {keys}}}}}}}")).join("\n");
+    for host in ["http://h/", "h/x", "u@h", "h:", "h:0", "h:66666", "", "a b", "[::1", "h?x", "h#x"] {
+        let text = wrong(&format!("host: \"{host}\", access_code: x"));
+        assert!(
+            text.contains("source.host: must be a host name or an IP address, such as"),
+            "{host}: {text}"
+        );
+    }
+    for code in ["\"\"", "\"a b\"", "ä", &"9".repeat(33)] {
+        let text = wrong(&format!("host: h, access_code: {code}"));
+        assert!(
+            text.contains("source.access_code: must be the code that the printer shows"),
+            "{code}: {text}"
+        );
+    }
+    let text = wrong("access_code: x");
+    assert!(
+        text.contains("source.host: is missing: the address of the printer, such as 192.168.1.9"),
+        "{text}"
+    );
+    let text = wrong("host: h");
+    assert!(
+        text.contains("source.access_code: is missing: the access code that the printer shows"),
+        "{text}"
+    );
+}

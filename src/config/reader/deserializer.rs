@@ -12,7 +12,7 @@ use serde::{
 
 use super::{
     error::{Error, unknown_key},
-    newtype_markers::{KEYED, LOCAL, LOCAL_SECRET, ONE_OR_MANY, SECRET, SHORT, TAGGED, URL},
+    newtype_markers::{HOST, KEYED, LOCAL, LOCAL_SECRET, ONE_OR_MANY, SECRET, SHORT, TAGGED, URL},
     suggestions::{alternatives, nearest},
     value::{Reader, Sort},
 };
@@ -98,6 +98,8 @@ impl<'de> Deserializer<'de> for Reader<'_> {
                 return Err(self.error(self.at, message));
             }
             SECRET | LOCAL_SECRET => self.sort = Sort::Secret,
+            // A URL with a password, in the wrong place.
+            HOST if self.raw().is_some_and(|raw| raw.contains('@')) => self.sort = Sort::Secret,
             URL => self.sort = Sort::Url,
             ONE_OR_MANY => self.one_or_many = true,
             SHORT if !matches!(self.node.kind, Kind::Map(_)) => {

@@ -12,6 +12,6 @@ mod value;
 mod suggestions;
 
 pub(crate) use error::unknown_key;
-pub(crate) use newtype_markers::{LOCAL, LOCAL_SECRET, ONE_OR_MANY, SECRET, SHORT, URL};
+pub(crate) use newtype_markers::{HOST, LOCAL, LOCAL_SECRET, ONE_OR_MANY, SECRET, SHORT, URL};
 pub(crate) use suggestions::{alternatives, nearest};
 pub(crate) use value::{Context, Reader};

@@ -1,6 +1,6 @@
 //! `source:`, by its `type`.
 
-use std::{path::Path, time::Duration};
+use std::{fmt, path::Path, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,15 +8,16 @@ use url::Url;
 
 use super::{
     chart::ChartConfig,
-    http_source::{FrameTime, SnapshotConfig, Token, UpstreamConfig, split_login},
+    http_source::{AnswerTime, FrameTime, SnapshotConfig, Token, UpstreamConfig, split_login},
     mosaic::MosaicConfig,
     program::{ExecConfig, RtspConfig, V4l2Config},
 };
 use crate::{
     config::{
-        reader::{LOCAL, Reader},
+        reader::{HOST, LOCAL, Reader, SECRET},
         values::{
-            Color, Fps, LetterHeight, Secret, Size, StreamRef, Text, Words, Wrong, number, rgb, scalar, size,
+            Color, Fps, LetterHeight, Secret, Size, StreamRef, Text, Words, Wrong, number, rgb, scalar, secs,
+            size,
         },
     },
     media::stream_name::StreamName,
@@ -31,6 +32,8 @@ pub enum SourceConfig {
     Mjpeg(UpstreamConfig),
     /// `type: snapshot`.
     Snapshot(SnapshotConfig),
+    /// `type: bambu`.
+    Bambu(BambuConfig),
     /// `type: exec`.
     Exec(ExecConfig),
     /// `type: rtsp`.
@@ -108,6 +111,7 @@ impl SourceConfig {
         match self {
             Self::Mjpeg(_) => "mjpeg",
             Self::Snapshot(_) => "snapshot",
+            Self::Bambu(_) => "bambu",
             Self::Exec(_) => "exec",
             Self::Rtsp(_) => "rtsp",
             Self::V4l2(_) => "v4l2",
@@ -128,6 +132,10 @@ impl SourceConfig {
             Self::Mjpeg(UpstreamConfig { url, .. }) | Self::Snapshot(SnapshotConfig { url, .. }) => {
                 Some(host(url))
             }
+            Self::Bambu(BambuConfig { host: PrinterAddress { host, port: PRINTER_PORT }, .. }) => {
+                Some(host.clone())
+            }
+            Self::Bambu(BambuConfig { host, .. }) => Some(host.to_string()),
             Self::Exec(exec) => Some(exec.program.clone()),
             Self::Rtsp(rtsp) => Url::parse(rtsp.url.reveal()).ok().map(|url| host(&url)),
             Self::V4l2(v4l2) => Some(v4l2.device.display().to_string()),
@@ -192,6 +200,80 @@ fn host(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
+
+/// The port of a printer's camera.
+const PRINTER_PORT: u16 = 6000;
+
+/// Longest access code: that much of the hello is for it.
+const MAX_ACCESS_CODE: usize = 32;
+
+/// `type: bambu`.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BambuConfig {
+    /// Host name or IP address of the printer, with a port if it is not 6000.
+    #[serde(with = "Text::<PrinterHost>")]
+    #[schemars(extend("x-need" = "the address of the printer, such as 192.168.1.9"))]
+    pub host: PrinterAddress,
+    /// The access code that the printer shows in its network settings.
+    #[serde(with = "Text::<AccessCode>")]
+    #[schemars(extend("x-need" = "the access code that the printer shows in its network settings"))]
+    pub access_code: Secret,
+    /// Timeout from the start of the connection to the end of the TLS handshake.
+    #[serde(default = "secs::<5>", with = "Text::<AnswerTime>")]
+    pub connect_timeout: Duration,
+    /// Timeout from the TLS handshake to the first whole frame.
+    #[serde(default = "secs::<10>", with = "Text::<AnswerTime>")]
+    pub first_frame_timeout: Duration,
+    /// Timeout from one whole frame to the next.
+    #[serde(default = "secs::<10>", with = "Text::<FrameTime>")]
+    pub frame_timeout: Duration,
+}
+
+/// The address of a printer's camera; `Display` writes it with its port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrinterAddress {
+    /// Host name or IP address, IPv6 without brackets.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+impl fmt::Display for PrinterAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port } = self;
+        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+    }
+}
+
+scalar!(struct PrinterHost => PrinterAddress, "host, or host:port", HOST, |text| {
+    let wrong = || Wrong::shown("must be a host name or an IP address, such as 192.168.1.9, and no URL");
+    if text.parse::<std::net::Ipv6Addr>().is_ok() {
+        return Ok(PrinterAddress { host: text.to_owned(), port: PRINTER_PORT });
+    }
+    // A scheme without rules of its own: no port is its default.
+    let url = Url::parse(&format!("printer://{text}")).map_err(|_| wrong())?;
+    let is_host = url.path().is_empty() && !text.contains(['@', '?', '#', '%', '\\']) && !text.ends_with(':');
+    let host = url.host().filter(|_| is_host).ok_or_else(wrong)?;
+    let host = match host {
+        url::Host::Ipv6(address) => address.to_string(),
+        host => host.to_string(),
+    };
+    match (host.is_empty(), url.port().unwrap_or(PRINTER_PORT)) {
+        (true, _) | (_, 0) => Err(wrong()),
+        (false, port) => Ok(PrinterAddress { host, port }),
+    }
+});
+
+scalar!(
+    /// The access code of a printer.
+    struct AccessCode => Secret, "text", SECRET, |text| {
+        let is_word = text.bytes().all(|byte| byte.is_ascii_graphic());
+        let fits = (1..=MAX_ACCESS_CODE).contains(&text.len());
+        let want = || Wrong::hidden("must be the code that the printer shows: a word of 32 letters at most");
+        (is_word && fits).then(|| Secret::new(text)).ok_or_else(want)
+    }
+);
 
 /// The fate of a second feed of a push stream: docs/adr/0006.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]

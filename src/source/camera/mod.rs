@@ -1,5 +1,7 @@
-//! Cameras over HTTP: an MJPEG stream or polled snapshots, and a probe that examines a URL.
+//! Cameras over HTTP: an MJPEG stream or polled snapshots, and a probe that examines a URL. Also those of
+//! Bambu Lab's printers.
 
+pub mod bambu;
 pub mod response_kind;
 pub mod mjpeg;
 pub mod probe;

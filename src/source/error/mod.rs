@@ -1,9 +1,11 @@
 //! The errors that end a source's run, each with two texts: one for all viewers, one for administrators.
 
+mod printer;
 mod reason;
 
 use std::{borrow::Cow, fmt, time::Duration};
 
+pub use printer::PrinterError;
 pub use reason::Reason;
 
 use super::{
@@ -184,6 +186,14 @@ pub enum SourceError {
         /// The cause of the failure.
         reason: String,
     },
+    /// A printer shows no pictures.
+    #[error("{host} {source}")]
+    Printer {
+        /// Host and port.
+        host: String,
+        /// The error, and what helps.
+        source: PrinterError,
+    },
     /// A program produced no frames.
     #[error(transparent)]
     Program(#[from] ProgramError),
@@ -300,6 +310,7 @@ impl SourceError {
                 return format!("the camera sends broken pictures only: {source}").into();
             }
             Self::Broken { .. } => "the connection to the camera broke",
+            Self::Printer { source, .. } => return format!("the printer {}", source.public()).into(),
             Self::Program(error) => return error.public(),
             Self::Render(RenderError::Pool(PoolError::Memory { .. }))
             | Self::Mosaic(MosaicError::Memory(_) | MosaicError::Pool(PoolError::Memory { .. })) => {

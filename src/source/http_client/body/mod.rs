@@ -17,10 +17,10 @@ use std::{
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
-    time::{Instant, Sleep, sleep_until},
+    time::{Instant, Sleep, sleep_until, timeout},
 };
 
-use super::connection::camera_connection::CameraConnection;
+use super::connection::{camera_connection::CameraConnection, connect::connect, origin::Origin};
 use crate::source::error::{Deadline, SourceError};
 use chunked::{ChunkDecoder, is_line_end};
 
@@ -41,6 +41,25 @@ impl BodyReader {
     ) -> Self {
         let body = Body { transport: Some(connection), leftover, framing };
         Self { host, body, timer: ReadTimer::default() }
+    }
+
+    /// Connects to a device that speaks another protocol than HTTP over TLS, sends `hello`, both in at most
+    /// `within`, and returns a reader of all that it sends then. Any certificate is accepted.
+    ///
+    /// # Errors
+    /// The errors of a connection to a camera.
+    pub async fn over_tls(
+        (host, port): (&str, u16),
+        hello: &[u8],
+        within: Duration,
+    ) -> Result<Self, SourceError> {
+        let origin = Origin { https: true, host: host.to_owned(), port };
+        let host = origin.authority();
+        let mut connection = connect(&origin, true, within).await?;
+        let sent = timeout(within, connection.write(hello)).await;
+        let sent = sent.map_err(|_| SourceError::late(&host, Deadline::Connect, within))?;
+        sent.map_err(|error| SourceError::Broken { host: host.clone(), reason: error.to_string() })?;
+        Ok(Self::new(host, connection, Bytes::new(), BodyFraming::Close))
     }
 
     /// Appends received bytes of the body to `buffer`, by one read into its spare capacity, and returns their
