@@ -2,9 +2,11 @@
 //!
 //! The default build uses libjpeg-turbo (`turbo`), which also decodes at a fraction of the size; without the
 //! feature `turbo` it is zune-jpeg and jpeg-encoder (`pure`), which are written in Rust. No code outside this
-//! folder names a JPEG crate.
+//! folder names a JPEG crate. With the feature `h264` it also decodes H.264 to planes ([`h264`]).
 
 mod error;
+#[cfg(feature = "h264")]
+pub mod h264;
 mod jpeg_codec;
 mod pixels;
 mod pure;
