@@ -120,7 +120,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Passwd(arguments) => credential_commands::passwd(&arguments),
         Command::Link(arguments) => credential_commands::link(arguments),
         Command::Schema => Ok(schema::run()),
-        Command::Healthcheck(arguments) => healthcheck::run(&arguments),
+        Command::Healthcheck(arguments) => healthcheck::run(arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "framecast", &mut script);

@@ -11,10 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use awc::{
-    error::SendRequestError,
-    http::{StatusCode, header},
-};
+use awc::http::{StatusCode, header};
 use bytes::Bytes;
 use clap::Args;
 use tokio::{
@@ -23,7 +20,10 @@ use tokio::{
 };
 use url::Url;
 
-use super::url_argument::{parse_url, redacted};
+use super::url_argument::{
+    parse_url, redacted,
+    tls::{TlsArguments, reason},
+};
 use crate::media::multipart::{
     content_type::ContentKind,
     parser::{ParserLimits, PartParser},
@@ -58,6 +58,7 @@ const READ_BYTES: usize = 64 * 1024;
     framecast push http://127.0.0.1:8080/streams/inbox picture.jpg\n  \
     framecast push --fps 2 --loop http://127.0.0.1:8080/streams/inbox img/*.png\n  \
     framecast push http://127.0.0.1:8080/streams/inbox /var/spool/pictures\n  \
+    framecast push --ca-file ca.pem https://relay:8443/streams/inbox picture.jpg\n  \
     ffmpeg -i clip.mp4 -f mpjpeg - | framecast push http://127.0.0.1:8080/streams/inbox -")]
 pub(super) struct PushArguments {
     /// The stream's URL: http://HOST:PORT/streams/NAME
@@ -75,6 +76,8 @@ pub(super) struct PushArguments {
     /// Start again after the last file
     #[arg(long = "loop")]
     endless: bool,
+    #[command(flatten)]
+    tls: TlsArguments,
 }
 
 fn positive(text: &str) -> Result<f64, String> {
@@ -123,8 +126,8 @@ struct Publisher {
 impl Publisher {
     fn new(arguments: &PushArguments) -> anyhow::Result<Self> {
         let mut url = parse_url(&arguments.url)?;
-        if url.scheme() != "http" {
-            bail!("{}: the scheme must be http, not {}", redacted(&url), url.scheme());
+        if !["http", "https"].contains(&url.scheme()) {
+            bail!("{}: the scheme must be http or https, not {}", redacted(&url), url.scheme());
         }
         let path = url.path().trim_end_matches('/').to_owned();
         if path.is_empty() {
@@ -134,7 +137,7 @@ impl Publisher {
             url.set_path(&format!("{path}/frame"));
         }
         Ok(Self {
-            client: awc::Client::builder().timeout(ANSWER_TIMEOUT).finish(),
+            client: arguments.tls.client(ANSWER_TIMEOUT)?,
             url,
             token: arguments.token.clone(),
             pushed: 0,
@@ -152,15 +155,11 @@ impl Publisher {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
-        // awc's errors are not Send, which anyhow wants.
         let mut answer = request.send_body(picture).await.map_err(|error| {
-            let hint = match &error {
-                SendRequestError::Connect(_) => "; is framecast running there?",
-                _ => "",
-            };
-            anyhow::anyhow!("{}: cannot push {what}: {error}{hint}", redacted(&self.url))
+            anyhow::anyhow!("{}: cannot push {what}: {}", redacted(&self.url), reason(&error))
         })?;
-        if answer.status() != StatusCode::NO_CONTENT {
+        // 202 for one that comes sooner than the stream's max_fps allows.
+        if !answer.status().is_success() {
             let problem = answer.body().limit(MAX_PROBLEM_BYTES).await.unwrap_or_default();
             let detail = serde_json::from_slice::<serde_json::Value>(&problem).ok();
             let detail =

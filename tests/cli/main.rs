@@ -12,4 +12,5 @@ mod secrets;
 mod serve;
 mod status;
 mod systemd;
+mod tls_clients;
 mod tls_files;

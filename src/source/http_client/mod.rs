@@ -24,5 +24,5 @@ mod response;
 
 pub use body::{BodyDeadline, BodyReader};
 pub use client::HttpClient;
-pub(crate) use connection::tls::client_config;
+pub(crate) use connection::tls::{client_config, client_config_trusting};
 pub use response::Response;

@@ -4,10 +4,13 @@
 use std::sync::{Arc, OnceLock};
 
 use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, WantsVerifier,
+    client::{
+        WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
     crypto::{CryptoProvider, ring},
-    pki_types::{CertificateDer, ServerName, UnixTime},
+    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
 
 /// Returns the TLS settings, created once: reading the system's roots takes milliseconds and hundreds of
@@ -37,18 +40,40 @@ fn system_roots() -> Result<Arc<ClientConfig>, String> {
                     or accept any certificate with `insecure: true`"
             .into());
     }
-    let builder = ClientConfig::builder_with_provider(provider())
+    Ok(Arc::new(builder()?.with_root_certificates(roots).with_no_client_auth()))
+}
+
+/// Returns TLS settings that trust the certificates of a PEM file, and no others: of authorities, and of a
+/// server itself, whatever names that has.
+///
+/// # Errors
+/// The reason why there are none, for the user.
+pub(crate) fn client_config_trusting(pem: &[u8]) -> Result<Arc<ClientConfig>, String> {
+    let mut roots = RootCertStore::empty();
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let pinned = found.map_err(|error| format!("is not PEM: {error}"))?;
+    if pinned.is_empty() {
+        return Err("holds no certificate: it must be PEM".into());
+    }
+    for certificate in &pinned {
+        let added = roots.add(certificate.clone());
+        added.map_err(|error| format!("holds a certificate that cannot be read: {error}"))?;
+    }
+    let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build();
+    let authorities = authorities.map_err(|error| error.to_string())?;
+    let verifier = Arc::new(PinnedOrSigned { pinned, authorities });
+    Ok(Arc::new(builder()?.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()))
+}
+
+fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, String> {
+    ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
-    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+        .map_err(|error| error.to_string())
 }
 
 fn no_verification() -> Result<Arc<ClientConfig>, String> {
-    let builder = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
     let verifier = Arc::new(AnyCertificate(provider()));
-    Ok(Arc::new(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()))
+    Ok(Arc::new(builder()?.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()))
 }
 
 /// Returns the provider of cryptography. It is set explicitly: with two providers in the build rustls would
@@ -95,6 +120,52 @@ impl ServerCertVerifier for AnyCertificate {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// A verifier that trusts these certificates themselves, and those that they sign. Self-signed ones are often
+/// marked as authorities (`openssl req -x509`), which no verifier accepts for a server.
+#[derive(Debug)]
+struct PinnedOrSigned {
+    pinned: Vec<CertificateDer<'static>>,
+    authorities: Arc<WebPkiServerVerifier>,
+}
+
+impl ServerCertVerifier for PinnedOrSigned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if self.pinned.iter().any(|pinned| pinned == end_entity) {
+            return Ok(ServerCertVerified::assertion());
+        }
+        self.authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.authorities.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.authorities.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.authorities.supported_verify_schemes()
     }
 }
 

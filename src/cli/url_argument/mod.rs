@@ -1,5 +1,7 @@
 //! Parses the URLs of the command line, and formats those that are printed.
 
+pub(super) mod tls;
+
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use url::Url;
