@@ -8,6 +8,7 @@ testkit::define_test_relay!();
 // Helpers, without tests.
 mod publisher;
 
+mod expectations;
 mod feeds;
 mod forms;
 mod pictures;

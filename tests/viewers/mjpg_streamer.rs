@@ -51,6 +51,39 @@ async fn streams_are_counted_from_0_in_the_order_of_the_configuration() {
     }
 }
 
+/// The plugin sends its request as a C string, with the NUL byte at its end.
+#[tokio::test]
+async fn input_https_own_request_and_other_bytes_after_the_head_do_not_end_the_stream() {
+    let relay = two_streams().await;
+    const HEAD: &[u8] = b"GET /?action=stream HTTP/1.0\r\n\r\n";
+    for (with_head, later) in [
+        (&b"\0"[..], &b""[..]),
+        (b"\r\n", b""),
+        (b"\r\n\0\0", b""),
+        (b"what is no request\r\n\r\n", b""),
+        (b"", b"\0"),
+        (b"", b"\r\n"),
+        (b"\0", b"what is no request\r\n\r\n"),
+        (HEAD, b"\0"),
+    ] {
+        let mut client = Client::connect(relay.address()).await;
+        client.send(&[HEAD, with_head].concat()).await;
+        let mut viewer = StreamViewer::begun(client, "the stream").await;
+        viewer.first_delimiter().await;
+        push(&relay, "second", &jpeg(0)).await;
+        viewer.until(&jpeg(0)).await;
+        viewer.body.client().send(later).await;
+        for n in 1..=3 {
+            push(&relay, "second", &jpeg(n)).await;
+            viewer.until(&jpeg(n)).await;
+        }
+    }
+    let mut client = Client::connect(relay.address()).await;
+    client.send(b"GET /?action=snapshot HTTP/1.0\r\n\r\n\0").await;
+    assert_eq!(client.head().await.status, 200);
+    assert_eq!(client.rest().await, jpeg(3));
+}
+
 #[tokio::test]
 async fn actions_that_cannot_be_done_are_refused_each_in_its_way() {
     let relay = two_streams().await;

@@ -14,7 +14,7 @@ use super::{
     connections::{Accepted, AnswerProtocol, limited},
     socket_options::tune_and_peer,
     timeouts::{DISCONNECT_TIMEOUT, HEAD_TIMEOUT, KEEP_ALIVE, STALL_TIMEOUT},
-    transport::{Outbox, SharedSocket, ViewerSocket},
+    transport::{Outbox, SharedSocket, ViewerSocket, expect},
 };
 use crate::web::{middleware::security_headers, state::WebState};
 
@@ -53,6 +53,7 @@ pub(super) fn fixed_answer_service(
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(HEAD_TIMEOUT)
             .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+            .expect(expect)
             .on_connect_ext(|viewer_socket: &ViewerSocket<SharedSocket>, extensions| {
                 extensions.insert(viewer_socket.outbox());
             })

@@ -17,7 +17,7 @@ use super::{
     socket_options::tune_and_peer,
     timeouts::{DISCONNECT_TIMEOUT, HEAD_TIMEOUT, HTTP_2, KEEP_ALIVE, STALL_TIMEOUT},
     tls::{self, Tls},
-    transport::{DirectWrite, SharedSocket, TlsSocket, TooManyPipelined, ViewerSocket},
+    transport::{DirectWrite, SharedSocket, TlsSocket, TooManyPipelined, ViewerSocket, expect},
 };
 use crate::web::{middleware::rejections::Rejection, state::WebState};
 
@@ -169,6 +169,7 @@ pub(super) fn http_1<S: DirectWrite + 'static>(
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
         // A viewer that closes is seen at once, not at the next frame.
         .h1_allow_half_closed(false)
+        .expect(expect)
         .on_connect_ext(|viewer_socket: &ViewerSocket<S>, extensions| {
             extensions.insert(viewer_socket.outbox());
             extensions.insert(Arc::<ConnectionBytes>::default());

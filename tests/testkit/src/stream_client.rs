@@ -61,7 +61,8 @@ impl StreamViewer {
         Self::begun(client, target).await
     }
 
-    async fn begun(mut client: Client, target: &str) -> Self {
+    /// Reads the head of the answer to a request that was sent.
+    pub async fn begun(mut client: Client, target: &str) -> Self {
         let head = client.head().await;
         assert_eq!(head.status, 200, "{target}: {head:?}");
         Self { body: Body::after(&head, client), head }

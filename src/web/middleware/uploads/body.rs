@@ -4,6 +4,7 @@
 //! charged to an [`Upload`].
 
 use std::{
+    future::poll_fn,
     ops::Deref,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -29,6 +30,9 @@ use crate::web::{
 /// Time after which a publisher that sends nothing of a picture is disconnected: its connection is dead, or
 /// open for nothing.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The time after which a body that is whole, and does not end, is read otherwise.
+const WHOLE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The time limit for a whole picture: a publisher that sends one byte a minute would hold a connection, and
 /// memory, for ever.
@@ -84,18 +88,41 @@ impl Deref for ReceivedBody {
 pub(in crate::web) struct RequestBody {
     payload: web::Payload,
     declared: Option<u64>,
+    /// Bytes that were read and given back.
+    unread: Bytes,
     ended: bool,
     /// The time limit for the whole body.
     timeout: Duration,
+    outbox: Outbox,
     _busy: BusyGuard,
+}
+
+/// What is known of a body of which a part has arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::web) enum Verdict {
+    /// The rest is needed.
+    ReadOn,
+    /// It is whole unless more comes soon; then it is read otherwise.
+    Whole,
+    /// It is read otherwise.
+    Stop,
+    /// The rest is not needed.
+    Enough,
 }
 
 impl RequestBody {
     pub(in crate::web) fn new(request: &HttpRequest, payload: web::Payload) -> Self {
         let declared = request.headers().get(header::CONTENT_LENGTH);
         let declared = declared.and_then(|value| value.to_str().ok()?.parse().ok());
-        let busy = Outbox::of(request).busy(Busy::Receiving);
-        Self { payload, declared, ended: false, timeout: PICTURE_TIMEOUT, _busy: busy }
+        let outbox = Outbox::of(request);
+        let busy = outbox.busy(Busy::Receiving);
+        let unread = Bytes::new();
+        Self { payload, declared, unread, ended: false, timeout: PICTURE_TIMEOUT, outbox, _busy: busy }
+    }
+
+    /// Returns the length that its `Content-Length` announces; `None` for chunks.
+    pub(in crate::web) fn declared(&self) -> Option<u64> {
+        self.declared
     }
 
     /// Sets the time limit for the whole body, where that of a picture is too long.
@@ -116,7 +143,17 @@ impl RequestBody {
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
-        match self.payload.next().await {
+        if !self.unread.is_empty() {
+            return Ok(Some(std::mem::take(&mut self.unread)));
+        }
+        let next = poll_fn(|cx| {
+            let next = self.payload.poll_next_unpin(cx);
+            if next.is_pending() {
+                self.outbox.send_continue();
+            }
+            next
+        });
+        match next.await {
             Some(Ok(chunk)) => Ok(Some(chunk)),
             None => {
                 self.ended = true;
@@ -136,18 +173,40 @@ impl RequestBody {
     /// As [`RequestBody::chunk`], 408 when it is too slow, and 503 when there is no memory for it.
     pub(in crate::web) async fn whole(
         &mut self,
-        mut upload: Upload,
+        upload: Upload,
         max: usize,
         too_large: impl Fn() -> Problem,
     ) -> Result<ReceivedBody, Problem> {
+        let whole = self.whole_unless(upload, max, too_large, |_| Verdict::ReadOn).await?;
+        Ok(whole.expect("only a verdict stops the reading"))
+    }
+
+    /// Reads the whole body as [`RequestBody::whole`], unless `judge` says of the bytes so far that it is
+    /// read otherwise: then they are given back, and it returns `None`.
+    ///
+    /// # Errors
+    /// As [`RequestBody::whole`].
+    pub(in crate::web) async fn whole_unless(
+        &mut self,
+        mut upload: Upload,
+        max: usize,
+        too_large: impl Fn() -> Problem,
+        mut judge: impl FnMut(&[u8]) -> Verdict,
+    ) -> Result<Option<ReceivedBody>, Problem> {
         if self.declared.is_some_and(|declared| declared > max as u64) {
             return Err(too_large());
         }
         let promised = self.declared.and_then(|declared| usize::try_from(declared).ok()).unwrap_or(max);
         let mut whole = Vec::new();
         let end = Instant::now() + self.timeout;
+        let mut verdict = Verdict::ReadOn;
         loop {
-            let next = timeout_at(end.min(Instant::now() + SILENCE_TIMEOUT), self.chunk(&upload)).await;
+            let silence = if verdict == Verdict::Whole { WHOLE_TIMEOUT } else { SILENCE_TIMEOUT };
+            let next = timeout_at(end.min(Instant::now() + silence), self.chunk(&upload)).await;
+            if next.is_err() && verdict == Verdict::Whole {
+                self.unread = whole.into();
+                return Ok(None);
+            }
             let Some(chunk) = next.map_err(|_| late(self.timeout))?? else { break };
             let needed = whole.len() + chunk.len();
             if needed > max {
@@ -159,19 +218,29 @@ impl RequestBody {
                 whole.reserve_exact(room - whole.len());
             }
             whole.extend_from_slice(&chunk);
+            verdict = judge(&whole);
+            if verdict == Verdict::Stop {
+                self.unread = whole.into();
+                return Ok(None);
+            }
+            if verdict == Verdict::Enough {
+                break;
+            }
         }
         if whole.capacity() - whole.len() > whole.len() / MUCH_LONGER {
             whole.shrink_to_fit();
             upload.set(whole.len())?;
         }
         upload.complete();
-        Ok(ReceivedBody::new(whole.into(), upload))
+        Ok(Some(ReceivedBody::new(whole.into(), upload)))
     }
 
     /// Returns the answer to a refused request, in a way that lets it reach the publisher.
     pub(in crate::web) async fn refuse(mut self, problem: Problem) -> HttpResponse {
         let answer = problem.error_response();
-        if self.declared.is_some_and(|declared| declared <= READ_BEFORE_ANSWER) {
+        // A client that was not told to continue sends nothing before it has the answer.
+        let is_held = self.outbox.awaits_continue();
+        if !is_held && self.declared.is_some_and(|declared| declared <= READ_BEFORE_ANSWER) {
             let rest = async { while let Ok(Some(_)) = self.next().await {} };
             // If it is late, the connection is closed after the answer.
             let _ = timeout(READ_BEFORE_ANSWER_TIMEOUT, rest).await;
@@ -180,7 +249,8 @@ impl RequestBody {
             return answer;
         }
         // A feed has no end to wait for; the server's own short linger is enough for its head start.
-        let read_for = if self.declared.is_some() { READ_AFTER_ANSWER_TIMEOUT } else { Duration::ZERO };
+        let read_for =
+            if self.declared.is_some() && !is_held { READ_AFTER_ANSWER_TIMEOUT } else { Duration::ZERO };
         answer.map_body(|_, body| {
             BoxBody::new(EarlyAnswer {
                 answer: body,

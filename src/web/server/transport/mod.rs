@@ -15,6 +15,8 @@
 //! open without using it, that sends more data after its request than is ever read, or that sends more
 //! requests ahead than are kept.
 
+mod after_head;
+mod interim;
 mod pipelining;
 mod request_outbox;
 mod direct_write;
@@ -28,6 +30,7 @@ mod viewer_socket;
 pub(in crate::web) use direct_write::DirectWrite;
 pub(in crate::web) use outbox::{BusBinding, Busy, BusyGuard, Fill, Outbox, PartProducer, ProducerGuard};
 pub(in crate::web) use pipelining::TooManyPipelined;
+pub(in crate::web) use request_outbox::expect;
 pub(in crate::web) use tcp::SharedSocket;
 pub(in crate::web) use tls::TlsSocket;
 pub(in crate::web) use viewer_socket::ViewerSocket;

@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use super::{direct_write::DirectWriter, write_queue::WriteQueue};
+use super::{direct_write::DirectWriter, interim::Interim, write_queue::WriteQueue};
 use crate::{
     bus::{Bus, Current, FrameReceiver, SplicePipe},
     platform::sync::{Mutex, MutexGuard},
@@ -93,6 +93,7 @@ pub(super) struct Pending {
     pub(super) receiving: u32,
     /// Requests that have arrived and are not answered yet.
     pub(super) pipelined: u32,
+    pub(super) interim: Interim,
 }
 
 /// The kind of handler that keeps a connection open without writing to it for long.
@@ -224,6 +225,7 @@ impl Outbox {
             answering: 0,
             receiving: 0,
             pipelined: 0,
+            interim: Interim::None,
         });
         Self(Arc::new(Shared { pending, can_splice }))
     }
@@ -390,6 +392,11 @@ impl Pending {
         }
     }
 
+    /// Returns whether the connection's answer is a stream, which is its last.
+    pub(super) fn is_streaming(&self) -> bool {
+        self.used
+    }
+
     pub(super) fn count(&mut self, busy: Busy) -> &mut u32 {
         match busy {
             Busy::Answering => &mut self.answering,
@@ -407,6 +414,9 @@ impl Pending {
     pub(super) fn on_flushed(&mut self, cx: &mut Context<'_>) {
         self.flushed = true;
         self.flush_count += 1;
+        if self.interim == Interim::Queued {
+            self.interim = Interim::None;
+        }
         if std::mem::take(&mut self.wake_when_flushed) {
             cx.waker().wake_by_ref();
         }

@@ -10,7 +10,7 @@ use std::io;
 
 use memchr::memmem;
 
-use super::outbox::Outbox;
+use super::{interim::Interim, outbox::Outbox};
 
 /// Requests that may wait while another one is served. Browsers and proxies send none ahead; benchmarks send
 /// 16.
@@ -74,6 +74,10 @@ impl Outbox {
     pub(in crate::web) fn begin_request(&self) {
         let mut pending = self.lock();
         pending.pipelined = pending.pipelined.saturating_sub(1);
+        // The request before was answered without reading its body.
+        if pending.interim == Interim::Held {
+            pending.interim = Interim::None;
+        }
     }
 }
 

@@ -10,7 +10,9 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
+    after_head::AfterHead,
     direct_write::DirectWrite,
+    interim::WriteStep,
     outbox::{Outbox, Pending},
     pipelining::PipelineCounter,
     timeouts::{IDLE_TIMEOUT, Idle, Stall},
@@ -31,6 +33,9 @@ const MAX_POLLS_WITHOUT_READ: u32 = 64;
 /// of its first buffer, which then never grows.
 const MAX_READ_PER_POLL: usize = 16 * 1024;
 
+/// Bytes after the heads of requests that are discarded on a connection. More are no mistake but an attack.
+const MAX_DISCARDED: usize = 128 * 1024;
+
 /// A viewer's socket.
 #[derive(Debug)]
 pub(in crate::web) struct ViewerSocket<S> {
@@ -41,6 +46,9 @@ pub(in crate::web) struct ViewerSocket<S> {
     polls_without_read: u32,
     /// Counter of incoming requests, over HTTP/1.
     requests: Option<PipelineCounter>,
+    after_head: AfterHead,
+    /// Bytes after the head of a request that were discarded.
+    discarded: usize,
     /// Bytes that were read since the connection's task last did something else.
     read_in_poll: usize,
     /// The connection whose permit this socket has; `None` in tests.
@@ -62,6 +70,8 @@ impl<S: DirectWrite> ViewerSocket<S> {
             idle: Idle::default(),
             polls_without_read: 0,
             requests: Some(PipelineCounter::default()),
+            after_head: AfterHead::default(),
+            discarded: 0,
             read_in_poll: 0,
             connection: None,
             is_unsent: false,
@@ -116,6 +126,26 @@ impl<S: DirectWrite> ViewerSocket<S> {
         count_without_read(&mut self.polls_without_read)
     }
 
+    /// Reads what was held back, or from the socket, whose requests are counted.
+    fn poll_read_some(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        if self.after_head.holds() {
+            // Once in a poll, so that the request before is handled first.
+            if self.read_in_poll > 0 {
+                self.read_in_poll = 0;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            buf.put_slice(&self.after_head.take(buf.remaining()));
+            return Poll::Ready(Ok(()));
+        }
+        let read = Pin::new(&mut self.io).poll_read(cx, buf);
+        if let Some(requests) = &mut self.requests {
+            requests.read(&buf.filled()[before..], &self.outbox)?;
+        }
+        read
+    }
+
     /// Returns the outbox, which the response body fills.
     pub(in crate::web) fn outbox(&self) -> Outbox {
         self.outbox.clone()
@@ -152,11 +182,12 @@ fn poll_push<S: DirectWrite>(io: &S, cx: &mut Context<'_>, pending: &Pending) ->
 
 fn count_without_read(polls: &mut u32) -> io::Result<()> {
     *polls += 1;
-    if *polls <= MAX_POLLS_WITHOUT_READ {
-        return Ok(());
-    }
+    if *polls <= MAX_POLLS_WITHOUT_READ { Ok(()) } else { Err(too_much()) }
+}
+
+fn too_much() -> io::Error {
     let text = "the client sent more behind its request than is ever read";
-    Err(io::Error::new(io::ErrorKind::InvalidData, text))
+    io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
 impl<S> Drop for ViewerSocket<S> {
@@ -176,12 +207,25 @@ impl<S: DirectWrite> AsyncRead for ViewerSocket<S> {
             return Poll::Pending;
         }
         let before = buf.filled().len();
-        let read = Pin::new(&mut this.io).poll_read(cx, buf);
-        this.read_in_poll =
-            if read.is_pending() { 0 } else { this.read_in_poll + buf.filled().len() - before };
-        if let Some(requests) = &mut this.requests {
-            requests.read(&buf.filled()[before..], &this.outbox)?;
-        }
+        let read = loop {
+            let read = this.poll_read_some(cx, buf);
+            let filled = buf.filled().len() - before;
+            this.read_in_poll = if read.is_pending() { 0 } else { this.read_in_poll + filled };
+            // HTTP/2 has no bytes between requests.
+            if this.requests.is_none() || filled == 0 {
+                break read;
+            }
+            let is_streaming = this.outbox.lock().is_streaming();
+            let passed = if is_streaming { 0 } else { this.after_head.split(&buf.filled()[before..]) };
+            buf.set_filled(before + passed);
+            if passed > 0 {
+                break read;
+            }
+            this.discarded += filled;
+            if this.discarded > MAX_DISCARDED {
+                return Poll::Ready(Err(too_much()));
+            }
+        };
         let busy = || {
             let pending = this.outbox.lock();
             pending.answering + pending.receiving > 0
@@ -197,6 +241,14 @@ impl<S: DirectWrite> AsyncRead for ViewerSocket<S> {
 impl<S: DirectWrite> AsyncWrite for ViewerSocket<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        let buf = loop {
+            let step = this.outbox.lock().interim.on_write(buf);
+            match step {
+                WriteStep::Write(length) => break &buf[..length],
+                WriteStep::Drop(length) => return Poll::Ready(Ok(length)),
+                WriteStep::FlushFirst => ready!(Pin::new(&mut *this).poll_flush(cx))?,
+            }
+        };
         this.on_write();
         let written = Pin::new(&mut this.io).poll_write(cx, buf);
         this.on_written(written.is_ready())?;
