@@ -21,6 +21,7 @@ use framecast::{
         convert::PictureLimits,
         lossless::{LosslessOp, LosslessOptions, Workspace},
         transform::pipeline::Pipeline,
+        ycbcr::Sampling,
     },
     media::frame::Frame,
 };
@@ -143,5 +144,5 @@ fn photograph(percent: u8) -> Result<Vec<u8>, Box<dyn Error>> {
         }
     }
     let pixels = Pixels::new(width, height, PixelFormat::Rgb, data)?;
-    Ok(codec().encode(&pixels, Quality { percent, full_colour: false })?.to_vec())
+    Ok(codec().encode(&pixels, Quality { percent, sampling: Sampling::S420 })?.to_vec())
 }

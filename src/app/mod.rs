@@ -41,8 +41,8 @@ use crate::{
     stream::{StreamHandle, ViewerLimit},
     web::{
         Access, AddressLimit, Connections, Documents, ListenError, Listeners, LiveConnections, LiveSettings,
-        Rejections, RequestRate, Runtime, Settings, Streams, Tls, TlsError, UnsentAnswers, Uploads,
-        WebServer, WebState,
+        RecentFeeds, Rejections, RequestRate, Runtime, Settings, Streams, Tls, TlsError, UnsentAnswers,
+        Uploads, WebServer, WebState,
     },
     webhooks::Webhooks,
 };
@@ -155,6 +155,7 @@ impl Relay {
             snapshots: SnapshotCache::new(memory),
             viewer_limit,
             viewers: Arc::default(),
+            recent_feeds: RecentFeeds::default(),
         };
         let access = Access { auth, requests, viewers_per_address, uploads, rejections };
         let runtime = Runtime {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::{
     channel::Bus,
@@ -34,13 +34,17 @@ pub struct Ingest {
     max_pixels: u64,
 }
 
+/// Takes what became of a frame: it is shown, or the reason why it was dropped. It is dropped with a frame
+/// that is replaced by a newer one before it is processed.
+pub type OutcomeSender = oneshot::Sender<Result<(), DropReason>>;
+
 /// A step between a source and its bus that changes the pictures.
 ///
 /// It takes each frame at once and shows the result later, with [`Bus::publish_from_source`]; of frames that
 /// come faster than it works the newest is processed, and the others are counted as [`DropReason::Busy`].
 pub trait FrameProcessor: Send + Sync + std::fmt::Debug {
-    /// Takes a frame whose result is to be shown on `bus`.
-    fn process(&self, frame: Frame, bus: &Arc<Bus>);
+    /// Takes a frame whose result is to be shown on `bus`, and tells `outcome` what became of it.
+    fn process(&self, frame: Frame, bus: &Arc<Bus>, outcome: Option<OutcomeSender>);
 
     /// Discards the frames that are being processed: none of them is shown after this call.
     fn discard_pending(&self);
@@ -171,16 +175,31 @@ impl Ingest {
     /// Shows a frame, unless it is too large, comes too soon after the one before, or another source is
     /// shown. A frame that is too large does not count as received.
     pub fn push_frame(&self, frame: Frame) {
+        self.push(frame, None);
+    }
+
+    /// Shows a frame as [`Ingest::push_frame`], and returns once it is on the bus.
+    ///
+    /// # Errors
+    /// The reason why it is not shown, which is counted.
+    pub async fn push_and_wait(&self, frame: Frame) -> Result<(), DropReason> {
+        let (sender, outcome) = oneshot::channel();
+        self.push(frame, Some(sender));
+        outcome.await.unwrap_or(Err(DropReason::Busy))
+    }
+
+    fn push(&self, frame: Frame, outcome: Option<OutcomeSender>) {
         if !self.fits(frame.info()) {
-            return self.count_drop(DropReason::TooLarge);
+            self.count_drop(DropReason::TooLarge);
+            return tell(outcome, Err(DropReason::TooLarge));
         }
         if self.gate.as_ref().is_none_or(SourceGate::is_open) {
-            self.publish(frame);
+            self.publish(frame, outcome);
         }
         self.received.send_modify(|given| *given += 1);
     }
 
-    fn publish(&self, frame: Frame) {
+    fn publish(&self, frame: Frame, outcome: Option<OutcomeSender>) {
         let admitted = self
             .rate_limiter
             .lock()
@@ -188,11 +207,15 @@ impl Ingest {
             .admits(frame.arrived_at());
         if admitted {
             match &self.processor {
-                Some(processor) => processor.process(frame, &self.bus),
-                None => self.bus.publish_from_source(frame, Processing::Passed),
+                Some(processor) => processor.process(frame, &self.bus, outcome),
+                None => {
+                    self.bus.publish_from_source(frame, Processing::Passed);
+                    tell(outcome, Ok(()));
+                }
             }
         } else {
             self.count_drop(DropReason::MaxFps);
+            tell(outcome, Err(DropReason::MaxFps));
         }
     }
 
@@ -215,6 +238,14 @@ impl Ingest {
     /// Returns the bus that the frames are shown on.
     pub fn bus(&self) -> &Arc<Bus> {
         &self.bus
+    }
+}
+
+/// Tells a publisher that waits what became of its frame.
+pub(crate) fn tell(outcome: Option<OutcomeSender>, result: Result<(), DropReason>) {
+    if let Some(outcome) = outcome {
+        // A publisher that has gone does not wait.
+        let _ = outcome.send(result);
     }
 }
 
@@ -411,7 +442,7 @@ Content-Type: image/jpeg
     }
 
     impl FrameProcessor for Works {
-        fn process(&self, _: Frame, _: &Arc<Bus>) {
+        fn process(&self, _: Frame, _: &Arc<Bus>, _: Option<OutcomeSender>) {
             self.taken.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         }
 

@@ -4,7 +4,7 @@
 //! (scaling, turning, drawing) can be done on each plane by itself.
 
 use super::codec::CodecError;
-use crate::config::Color;
+use crate::config::{Color, Subsampling};
 
 /// The chroma subsampling: the number of pixels that share a colour, across and down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,6 +23,16 @@ pub enum Sampling {
     S411,
     /// 4:4:1, for four above each other.
     S441,
+}
+
+impl From<Subsampling> for Sampling {
+    fn from(subsampling: Subsampling) -> Self {
+        match subsampling {
+            Subsampling::S444 => Self::S444,
+            Subsampling::S422 => Self::S422,
+            Subsampling::S420 => Self::S420,
+        }
+    }
 }
 
 impl Sampling {

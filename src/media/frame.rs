@@ -18,12 +18,24 @@ pub enum FrameKind {
     OfflineImage,
 }
 
+/// The maker of a frame's JPEG, as far as transforms depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameEncoding {
+    /// The source, or an earlier transform.
+    Received,
+    /// framecast, of a file with letters or lines: each pixel has its own colour, which it should keep.
+    Sharp,
+    /// framecast, with all that its stream wants: it is not encoded again.
+    Final,
+}
+
 /// One JPEG picture. Cloning it shares the bytes.
 #[derive(Debug, Clone)]
 pub struct Frame {
     jpeg: Bytes,
     info: JpegInfo,
     kind: FrameKind,
+    encoding: FrameEncoding,
     captured_at: SystemTime,
     arrived_at: Instant,
 }
@@ -52,6 +64,7 @@ impl Frame {
             jpeg,
             info,
             kind: FrameKind::Picture,
+            encoding: FrameEncoding::Received,
             captured_at: SystemTime::now(),
             arrived_at: Instant::now(),
         }
@@ -62,6 +75,17 @@ impl Frame {
     pub fn into_offline_image(mut self) -> Self {
         self.kind = FrameKind::OfflineImage;
         self
+    }
+
+    /// Returns this picture, marked as made in this way.
+    #[must_use]
+    pub fn with_encoding(self, encoding: FrameEncoding) -> Self {
+        Self { encoding, ..self }
+    }
+
+    /// Returns the maker of the JPEG.
+    pub fn encoding(&self) -> FrameEncoding {
+        self.encoding
     }
 
     /// Returns a frame with another picture made from this one's, of the same kind and with the same times.

@@ -53,7 +53,7 @@ pub use server::{
     tls::{Tls, TlsError},
 };
 pub use state::{Access, LiveSettings, Runtime, Settings, Streams, WebState};
-pub use streams::viewer_list::ViewerList;
+pub use streams::{push::RecentFeeds, viewer_list::ViewerList};
 
 /// The connections' share of the three seconds a shutdown may take; streams were ended before.
 const SHUTDOWN_TIMEOUT_S: u64 = 2;

@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Command};
 
 use testkit::{
     binary::Framecast,
-    program::{Running, run},
+    program::{Running, run, try_run},
 };
 
 use crate::{sources::make_pictures, viewers::assert_moves};
@@ -99,6 +99,79 @@ fn ffmpegs_endless_feed_is_shown_as_it_arrives() {
     assert!(feed.is_running(), "ffmpeg was let go: {}", feed.stderr());
     drop(feed);
     framecast.end_cleanly();
+}
+
+/// ffmpeg sends a login only after it has seen that it is wanted, and asks for that with `Expect`.
+#[test]
+fn ffmpeg_pushes_with_the_token_in_its_url_to_either_address() {
+    for (format, address) in [("mpjpeg", "feed"), ("mjpeg", "feed"), ("mpjpeg", "frame"), ("mjpeg", "frame")]
+    {
+        let (_folder, framecast) = start();
+        let url = framecast.url(&format!("/streams/graphs/{address}"));
+        let login = |password: &str| url.replace("://", &format!("://any:{password}@"));
+        let input = ["-v", "error", "-re", "-f", "lavfi", "-i", "testsrc=size=320x240:rate=10"];
+        let mut command = Command::new("ffmpeg");
+        command.args(input).args(["-f", format, "-method", "POST", &login("kept-in-a-test")]);
+        let mut feed = Running::start(&mut command);
+        framecast.wait_for_state("graphs", "live");
+        assert_moves(&framecast.url("/streams/graphs"), 10);
+        assert!(feed.is_running(), "ffmpeg was let go: {}", feed.stderr());
+        drop(feed);
+        let guessed = login("guessed");
+        let wrong = [&input[..], &["-f", format, "-method", "POST", &guessed]].concat();
+        let refused = try_run("ffmpeg", &wrong);
+        // It reads the first 401 only.
+        assert!(!refused.status.success(), "{}", String::from_utf8_lossy(&refused.stderr));
+        framecast.end_cleanly();
+    }
+}
+
+#[test]
+fn curl_sends_no_body_before_it_may() {
+    let (folder, framecast) = start();
+    let file = folder.path().join("large");
+    fs::write(&file, vec![0xff; 6_000_000]).expect("the folder is ours");
+    let url = framecast.url("/streams/graphs/frame");
+    for (token, status, uploaded) in [("guessed", "401", "0"), ("kept-in-a-test", "415", "6000000")] {
+        let bearer = format!("Authorization: Bearer {token}");
+        let expect = ["-H", &bearer, "-H", "Expect: 100-continue", "--expect100-timeout", "60"];
+        let written =
+            ["-sS", "-o", "/dev/null", "-w", "%{http_code} %{size_upload}", "-T", text(&file), &url];
+        let said = run("curl", &[&expect[..], &written].concat()).stdout;
+        assert_eq!(String::from_utf8_lossy(&said), format!("{status} {uploaded}"));
+    }
+}
+
+#[test]
+fn gstreamers_http_sinks_push_to_either_address() {
+    let open = "streams: {graphs: {source: {type: push, token: none}}}";
+    for (muxer, sink) in [
+        ("multipartmux !", "souphttpclientsink"),
+        ("", "souphttpclientsink"),
+        ("multipartmux !", "curlhttpsink"),
+        ("", "curlhttpsink"),
+    ] {
+        for address in ["feed", "frame"] {
+            let framecast = Framecast::serve(open);
+            let url = framecast.url(&format!("/streams/graphs/{address}"));
+            let pipeline = format!(
+                "-q videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=10/1 ! jpegenc ! \
+                 {muxer} {sink} location={url}"
+            );
+            let mut feed = Running::start(Command::new("gst-launch-1.0").args(pipeline.split_whitespace()));
+            framecast.wait_for_state("graphs", "live");
+            assert_moves(&framecast.url("/streams/graphs"), 20);
+            assert!(feed.is_running(), "{sink} was let go: {}", feed.stderr());
+            drop(feed);
+            let dropped = framecast.stream("graphs")["dropped"]["invalid"].clone();
+            let log = framecast.end();
+            let lines = log.lines().filter(|line| line.contains("publisher=")).count();
+            // Connected, ended, and the request of that; a request for each picture has no more.
+            assert!(lines <= 3, "{muxer} {sink} {address}:\n{log}");
+            // The last may be cut off.
+            assert!(dropped.as_u64() <= Some(1), "{muxer} {sink} {address}: {dropped}");
+        }
+    }
 }
 
 fn start() -> (tempfile::TempDir, Framecast) {

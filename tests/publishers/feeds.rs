@@ -1,7 +1,10 @@
 //! Pictures one behind the other in one body.
 
+use testkit::raw_client::Client;
+
 use crate::publisher::{
-    Feed, INBOX, Viewer, assert_refused, jpeg, jpeg_of_size, post, pushed, report, shown, start, until,
+    Feed, INBOX, Viewer, answer, assert_refused, jpeg, jpeg_of_size, post, pushed, report, shown, start,
+    until,
 };
 
 const FEED: &str = "/streams/inbox/feed";
@@ -167,4 +170,78 @@ async fn where_the_second_publisher_is_refused_the_first_one_stays_until_it_has_
     next.send(&jpeg(6)).await;
     assert_eq!(next.end().await.json()["frames"], 1);
     assert_eq!(report(at, "steady").await["frames_in"], 4);
+}
+
+/// GStreamer's multipartmux makes three buffers of each picture, and souphttpclientsink a request of each.
+#[tokio::test]
+async fn a_request_for_each_part_head_picture_and_line_end_is_a_feed_too() {
+    let relay = start();
+    let at = relay.address();
+    let mut client = Client::connect(at).await;
+    for target in [FEED, INBOX] {
+        for n in 1..=3 {
+            let head =
+                format!("--b\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", jpeg(n).len());
+            for (body, statuses) in
+                [(head.as_bytes(), [200, 200]), (&jpeg(n), [200, 204]), (b"\r\n", [200, 200])]
+            {
+                let status = statuses[usize::from(target == INBOX)];
+                let length = body.len();
+                let head = format!("PUT {target} HTTP/1.1\r\nHost: t\r\nContent-Length: {length}\r\n\r\n");
+                client.send(&[head.as_bytes(), body].concat()).await;
+                assert_eq!(answer(&mut client).await.head.status, status, "{target}");
+            }
+            assert_eq!(shown(at, "inbox").await, jpeg(n));
+        }
+    }
+    let report = report(at, "inbox").await;
+    assert_eq!((&report["frames_in"], &report["dropped"]["invalid"]), (&6.into(), &0.into()));
+    for no_head in [&b"Error: no picture\r\n"[..], b"--b\r\nContent-Type: image/jpeg\r\n\r\nno picture"] {
+        assert_refused(&post(at, FEED, &[], no_head).await, 415);
+    }
+}
+
+#[tokio::test]
+async fn a_body_without_end_at_the_frames_address_is_a_feed_from_its_second_picture_on() {
+    let between: [fn(&[u8]) -> Vec<u8>; 3] =
+        [<[u8]>::to_vec, |jpeg| [jpeg, b"\r\n"].concat(), |jpeg| part(jpeg, true)];
+    for write in between {
+        for kind in [None, Some("image/jpeg"), Some("application/octet-stream")] {
+            let relay = start();
+            let at = relay.address();
+            let mut feed = Feed::begin(at, INBOX, kind).await;
+            feed.send(&write(&jpeg(0))).await;
+            feed.send(&write(&jpeg(1))).await;
+            until(at, "inbox", "frames_in", 2).await;
+            let mut viewer = Viewer::join(at, "inbox").await;
+            for n in 2..=4 {
+                feed.send(&write(&jpeg(n))).await;
+                viewer.sees(&jpeg(n), &jpeg(n - 1)).await;
+            }
+            assert_eq!(feed.end().await.json(), serde_json::json!({"frames": 5}));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_first_picture_of_a_body_without_end_is_shown_though_nothing_follows() {
+    let relay = start();
+    let mut feed = Feed::begin(relay.address(), INBOX, Some("image/jpeg")).await;
+    feed.send(&jpeg(1)).await;
+    until(relay.address(), "inbox", "frames_in", 1).await;
+    assert_eq!(shown(relay.address(), "inbox").await, jpeg(1));
+    feed.send(&jpeg(2)).await;
+    assert_eq!(feed.end().await.json()["frames"], 2);
+}
+
+#[tokio::test]
+async fn a_body_without_end_that_is_no_picture_is_refused_at_once() {
+    let relay = start();
+    for body in
+        [&b"\x00\x00\x00\x18ftypisom and a video that goes on"[..], b"<html><body>no picture, and no end"]
+    {
+        let mut feed = Feed::begin(relay.address(), INBOX, None).await;
+        feed.send(body).await;
+        assert!(assert_refused(&feed.answer().await, 415).contains("not a picture"));
+    }
 }

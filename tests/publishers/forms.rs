@@ -44,3 +44,18 @@ async fn a_form_without_a_file_or_with_several_is_refused_and_counted() {
     let report = report(at, "inbox").await;
     assert_eq!((&report["dropped"]["invalid"], &report["frames_in"]), (&5.into(), &0.into()));
 }
+
+#[tokio::test]
+async fn a_picture_that_is_called_a_form_is_taken_by_its_bytes() {
+    let relay = start();
+    let at = relay.address();
+    for (n, kind) in ["multipart/form-data", "multipart/form-data; boundary=X"].into_iter().enumerate() {
+        let picture = jpeg(n as u8);
+        pushed(&post(at, INBOX, &[("Content-Type", kind)], &picture).await);
+        assert_eq!(shown(at, "inbox").await, picture);
+        let answer = post(at, "/streams/inbox/feed", &[("Content-Type", kind)], &picture).await;
+        assert_eq!((answer.head.status, &answer.json()["frames"]), (200, &1.into()));
+    }
+    let no_form = post(at, INBOX, &[("Content-Type", "multipart/form-data")], b"--X\r\n").await;
+    assert_refused(&no_form, 400);
+}

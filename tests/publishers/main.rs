@@ -15,4 +15,5 @@ mod pictures;
 mod points;
 mod rejections;
 mod tokens;
+mod shown_pictures;
 mod uploads;

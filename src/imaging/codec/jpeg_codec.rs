@@ -3,7 +3,10 @@
 use bytes::Bytes;
 
 use super::{error::CodecError, pixels::Pixels};
-use crate::imaging::ycbcr::Planes;
+use crate::{
+    config::Encode,
+    imaging::ycbcr::{Planes, Sampling},
+};
 
 /// Maximum number of scans in a progressive JPEG: cameras and editors write about 10; thousands are an attack
 /// on the CPU.
@@ -14,15 +17,21 @@ pub(super) const MAX_SCANS: u16 = 100;
 pub struct Quality {
     /// JPEG quality, 1 to 100.
     pub percent: u8,
-    /// Keeps colour at full resolution, because thin coloured letters blur without it.
-    pub full_colour: bool,
+    /// 4:4:4, 4:2:2 or 4:2:0: thin coloured letters blur unless it is the first.
+    pub sampling: Sampling,
+}
+
+impl From<Encode> for Quality {
+    fn from(Encode { quality, subsampling }: Encode) -> Self {
+        Self { percent: quality, sampling: subsampling.into() }
+    }
 }
 
 impl Quality {
     /// The quality of photographs and patterns: 85, 4:2:0.
-    pub const PICTURE: Self = Self { percent: 85, full_colour: false };
+    pub const PICTURE: Self = Self { percent: 85, sampling: Sampling::S420 };
     /// The quality of letters on a plain background: 90, 4:4:4.
-    pub const LETTERS: Self = Self { percent: 90, full_colour: true };
+    pub const LETTERS: Self = Self { percent: 90, sampling: Sampling::S444 };
 }
 
 /// The settings of [`JpegCodec::decode_planes`].

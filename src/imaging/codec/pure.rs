@@ -110,7 +110,7 @@ impl JpegCodec for PureRust {
     }
 
     fn encode(&self, pixels: &Pixels, quality: Quality) -> Result<Bytes, CodecError> {
-        let sampling = if quality.full_colour { SamplingFactor::R_4_4_4 } else { SamplingFactor::R_4_2_0 };
+        let sampling = factor(quality.sampling)?;
         let colour = match pixels.format {
             PixelFormat::Rgb => ColorType::Rgb,
             PixelFormat::Gray => ColorType::Luma,
@@ -121,16 +121,20 @@ impl JpegCodec for PureRust {
     }
 
     fn encode_planes(&self, planes: &Planes, percent: u8) -> Result<Bytes, CodecError> {
-        let sampling = match planes.sampling() {
-            Sampling::Gray | Sampling::S444 => SamplingFactor::R_4_4_4,
-            Sampling::S422 => SamplingFactor::R_4_2_2,
-            Sampling::S420 => SamplingFactor::R_4_2_0,
-            other => return Err(CodecError::Encode(format!("{other:?} is not a sampling to encode"))),
-        };
+        let sampling = factor(planes.sampling())?;
         encoded(planes.width(), planes.height(), percent, sampling, |encoder| {
             encoder.encode_image(Rows(planes))
         })
     }
+}
+
+fn factor(sampling: Sampling) -> Result<SamplingFactor, CodecError> {
+    Ok(match sampling {
+        Sampling::Gray | Sampling::S444 => SamplingFactor::R_4_4_4,
+        Sampling::S422 => SamplingFactor::R_4_2_2,
+        Sampling::S420 => SamplingFactor::R_4_2_0,
+        other => return Err(CodecError::Encode(format!("{other:?} is not a sampling to encode"))),
+    })
 }
 
 fn gray(opened: Opened<'_>, width: usize, height: usize, planes: &mut Planes) -> Result<(), CodecError> {

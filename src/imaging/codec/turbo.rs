@@ -110,10 +110,9 @@ impl JpegCodec for Turbo {
         with_handles(|handles| {
             let format = turbo_format(pixels.format);
             let width = usize::from(pixels.width);
-            let subsamp = match (pixels.format, quality.full_colour) {
-                (PixelFormat::Gray, _) => Subsamp::Gray,
-                (PixelFormat::Rgb, true) => Subsamp::None,
-                (PixelFormat::Rgb, false) => Subsamp::Sub2x2,
+            let subsamp = match pixels.format {
+                PixelFormat::Gray => Subsamp::Gray,
+                PixelFormat::Rgb => turbo_subsamp(quality.sampling)?,
             };
             let image = Image {
                 pixels: pixels.data.as_slice(),
@@ -134,10 +133,7 @@ impl JpegCodec for Turbo {
                 let image = Image { pixels: planes.plane(0), width, pitch: width, height, format };
                 return with_handles(|handles| handles.encode(image, Subsamp::Gray, percent));
             }
-            Sampling::S444 => Subsamp::None,
-            Sampling::S422 => Subsamp::Sub2x1,
-            Sampling::S420 => Subsamp::Sub2x2,
-            other => return Err(CodecError::Encode(format!("{other:?} is not a sampling to encode"))),
+            sampling => turbo_subsamp(sampling)?,
         };
         let (across, down) = planes.sampling().factors();
         let padded = pad(planes.plane(0), width, height, across, down);
@@ -266,6 +262,15 @@ fn undecodable(error: turbojpeg::Error) -> CodecError {
 
 fn unencodable(error: turbojpeg::Error) -> CodecError {
     CodecError::Encode(error.to_string())
+}
+
+fn turbo_subsamp(sampling: Sampling) -> Result<Subsamp, CodecError> {
+    Ok(match sampling {
+        Sampling::S444 => Subsamp::None,
+        Sampling::S422 => Subsamp::Sub2x1,
+        Sampling::S420 => Subsamp::Sub2x2,
+        other => return Err(CodecError::Encode(format!("{other:?} is not a sampling to encode"))),
+    })
 }
 
 fn turbo_format(format: PixelFormat) -> turbojpeg::PixelFormat {

@@ -45,11 +45,12 @@ impl ForeignHeader {
         }
     }
 
-    /// Returns the most bytes that the picture takes, with those of the file.
-    pub(crate) fn bytes(&self, file: usize) -> usize {
+    /// Returns the most bytes that the picture takes, with those of the file, until it is a JPEG of this
+    /// quality.
+    pub(crate) fn bytes(&self, file: usize, quality: u8) -> usize {
         let pixels = area(self.width, self.height);
         let decoding = self.decoded.saturating_add(self.working);
-        let encoding = pixels.saturating_mul(3).saturating_add(encoded(pixels, 85));
+        let encoding = pixels.saturating_mul(3).saturating_add(encoded(pixels, quality));
         total(decoding.max(encoding).saturating_add(BASE_BYTES).saturating_add(file as u64))
     }
 }
@@ -202,7 +203,7 @@ mod tests {
     fn texts_of_a_png_count_however_short_they_are() {
         let mut png = Vec::new();
         DynamicImage::new_rgb8(16, 16).write_to(&mut Cursor::new(&mut png), ImageFormat::Png).unwrap();
-        let bytes = |png: &[u8]| ForeignHeader::read(ConvertibleFormat::Png, png).unwrap().bytes(0);
+        let bytes = |png: &[u8]| ForeignHeader::read(ConvertibleFormat::Png, png).unwrap().bytes(0, 85);
         let without = bytes(&png);
         let text = b"\0\0\0\x06iTXtk\0\0\0\0\0\0\0\0\0".repeat(1000);
         // Behind the signature and the header.
@@ -270,7 +271,7 @@ mod tests {
                 let mut bytes = whole.clone();
                 bytes[at..at + 4].fill(0xff);
                 if let Some(read) = ForeignHeader::read(format, &bytes) {
-                    let _ = read.bytes(bytes.len());
+                    let _ = read.bytes(bytes.len(), 85);
                 }
             }
         }

@@ -10,7 +10,10 @@ mod header;
 #[cfg(test)]
 mod tests;
 
-use std::io::{Cursor, ErrorKind};
+use std::{
+    collections::HashSet,
+    io::{Cursor, ErrorKind},
+};
 
 use bytes::Bytes;
 pub use error::PictureError;
@@ -20,9 +23,16 @@ use image::{ColorType, ImageDecoder, ImageError, ImageReader, error::LimitErrorK
 
 use super::codec::{CodecError, PixelFormat, Pixels, Quality, codec};
 use crate::{
-    config::Limits,
-    media::{frame::Frame, jpeg::JpegError},
+    config::{Encode, Limits},
+    media::{
+        frame::{Frame, FrameEncoding},
+        jpeg::JpegError,
+    },
 };
+
+/// Most colours of a drawing: a chart with smoothed lines has some hundreds, a photograph as small as a
+/// thumbnail ten thousand.
+const MAX_DRAWN_COLORS: usize = 4096;
 
 /// Upper bounds of the size of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,15 +55,20 @@ pub fn needs_conversion(bytes: &[u8]) -> bool {
 }
 
 /// Returns the size of a file that [`to_frame`] decodes and encodes, and that should therefore be converted
-/// in the pool; `None` for a file that it does not decode.
+/// in the pool; `None` for a file that it does not decode. `encode` is that of [`to_frame_with`].
 ///
 /// # Errors
 /// [`PictureError`] when the header is refused.
-pub fn conversion_size(bytes: &[u8], limits: PictureLimits) -> Result<Option<ConversionSize>, PictureError> {
+pub fn conversion_size(
+    bytes: &[u8],
+    limits: PictureLimits,
+    encode: Option<Encode>,
+) -> Result<Option<ConversionSize>, PictureError> {
     let Some(format) = ConvertibleFormat::detect(bytes) else { return Ok(None) };
     let header = header(bytes, format, limits)?;
     let ForeignHeader { width, height, .. } = header;
-    Ok(Some(ConversionSize { width, height, bytes: header.bytes(bytes.len()) }))
+    let quality = encode.map_or(Quality::LETTERS.percent, |encode| encode.quality);
+    Ok(Some(ConversionSize { width, height, bytes: header.bytes(bytes.len(), quality) }))
 }
 
 /// The size of a picture file once it is decoded.
@@ -68,21 +83,41 @@ pub struct ConversionSize {
 }
 
 /// Converts a picture file to a frame. A JPEG keeps its very bytes; another format is decoded (the first
-/// picture of several, transparency on white) and encoded.
+/// picture of several, transparency on white) and encoded: with full colours if it has few or was drawn on
+/// transparency, since letters and lines would blur, otherwise as photographs are.
 ///
 /// # Errors
 /// [`PictureError`]; nothing large is allocated for a picture that is refused.
 pub fn to_frame(bytes: Bytes, limits: PictureLimits) -> Result<Frame, PictureError> {
+    to_frame_with(bytes, limits, None)
+}
+
+/// Converts a picture file to a frame as [`to_frame`], for a stream whose only transform is `encode`: what is
+/// encoded here is encoded as that says, and not again.
+///
+/// # Errors
+/// As [`to_frame`].
+pub fn to_frame_with(
+    bytes: Bytes,
+    limits: PictureLimits,
+    encode: Option<Encode>,
+) -> Result<Frame, PictureError> {
     if bytes.len() > limits.max_frame_bytes {
         return Err(PictureError::TooLarge { len: bytes.len(), max: limits.max_frame_bytes });
     }
     if let Some(format) = ConvertibleFormat::detect(&bytes) {
-        let pixels = decode(&bytes, format, limits)?;
-        let jpeg = codec().encode(&pixels, Quality::PICTURE).map_err(|error| undecodable(format, &error))?;
+        let (pixels, has_alpha) = decode(&bytes, format, limits)?;
+        let (quality, encoding) = match encode {
+            Some(encode) => (encode.into(), FrameEncoding::Final),
+            None if has_alpha || has_few_colors(&pixels) => (Quality::LETTERS, FrameEncoding::Sharp),
+            None => (Quality::PICTURE, FrameEncoding::Received),
+        };
+        let jpeg = codec().encode(&pixels, quality).map_err(|error| undecodable(format, &error))?;
         if jpeg.len() > limits.max_frame_bytes {
             return Err(PictureError::TooLarge { len: jpeg.len(), max: limits.max_frame_bytes });
         }
-        return Frame::from_jpeg(jpeg).map_err(|error| undecodable(format, &error));
+        let frame = Frame::from_jpeg(jpeg).map_err(|error| undecodable(format, &error))?;
+        return Ok(frame.with_encoding(encoding));
     }
     if crate::media::jpeg::start(&bytes).is_none() {
         return Err(PictureError::NotAPicture { looks_like: looks_like(&bytes) });
@@ -105,8 +140,26 @@ fn header(
     Ok(header)
 }
 
-/// Decodes a foreign format to RGB or grey.
-fn decode(bytes: &[u8], format: ConvertibleFormat, limits: PictureLimits) -> Result<Pixels, PictureError> {
+/// Returns whether a picture has no more colours than drawings, charts and screens of text have.
+fn has_few_colors(pixels: &Pixels) -> bool {
+    let mut colors = HashSet::new();
+    let mut before: &[u8] = &[];
+    for pixel in pixels.data().chunks_exact(pixels.format().bytes()) {
+        // Most of a drawing is its background.
+        if pixel != before && colors.insert(pixel) && colors.len() > MAX_DRAWN_COLORS {
+            return false;
+        }
+        before = pixel;
+    }
+    true
+}
+
+/// Decodes a foreign format to RGB or grey. Returns whether it had an alpha channel, too.
+fn decode(
+    bytes: &[u8],
+    format: ConvertibleFormat,
+    limits: PictureLimits,
+) -> Result<(Pixels, bool), PictureError> {
     let failed = |error: ImageError| image_error(error, format, bytes.len());
     let header = header(bytes, format, limits)?;
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format.into());
@@ -129,7 +182,8 @@ fn decode(bytes: &[u8], format: ConvertibleFormat, limits: PictureLimits) -> Res
         format: format.name(),
         reason: format!("its pixels are {color:?}"),
     })?;
-    Pixels::new(columns, rows, kind, data).map_err(|error: CodecError| undecodable(format, &error))
+    let pixels = Pixels::new(columns, rows, kind, data);
+    Ok((pixels.map_err(|error: CodecError| undecodable(format, &error))?, color.has_alpha()))
 }
 
 /// Converts pixels in place to 8 bits a channel, with transparency on white: most pictures with transparency

@@ -33,7 +33,10 @@ use crate::{
         raster::strftime,
         ycbcr::{Planes, Sampling},
     },
-    media::{frame::Frame, jpeg::JpegError},
+    media::{
+        frame::{Frame, FrameEncoding},
+        jpeg::JpegError,
+    },
 };
 
 /// Maximum number of characters that a text's `%` conversions add: a few names of days, months and zones.
@@ -193,6 +196,10 @@ impl Pipeline {
     /// # Errors
     /// [`TransformError`]; the caller drops the frame.
     pub fn transform(&self, frame: &Frame) -> Result<TransformedFrame, TransformError> {
+        if frame.encoding() == FrameEncoding::Final {
+            let frame = frame.clone().with_encoding(FrameEncoding::Received);
+            return Ok(TransformedFrame { frame, processing: Processing::Encoded });
+        }
         let (jpeg, processing) = if self.is_light() {
             passthrough::unchanged(frame, self.settings.strip_metadata)
         } else {
@@ -230,6 +237,7 @@ impl Pipeline {
             height: frame.height(),
             gray: frame.info().components == 1,
             upright: Orientation::upright(frame.jpeg()),
+            sharp: frame.encoding() == FrameEncoding::Sharp,
         };
         let before = self.plan.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((known, plan)) = before

@@ -18,10 +18,13 @@ use tracing::{info, warn};
 
 use super::pipeline::{Pipeline, TransformError, TransformedFrame};
 use crate::{
-    bus::{Bus, DropReason, FrameProcessor, Processing},
+    bus::{Bus, DropReason, FrameProcessor, OutcomeSender, Processing, tell},
     imaging::cpu_pool::{CpuPool, LatestQueue, WorkItem, panic_message},
     limits::BudgetError,
-    media::{frame::Frame, stream_name::StreamName},
+    media::{
+        frame::{Frame, FrameEncoding},
+        stream_name::StreamName,
+    },
 };
 
 /// The transforms of a stream, which the pool's workers do.
@@ -49,12 +52,12 @@ impl TransformStage {
 }
 
 impl FrameProcessor for TransformStage {
-    fn process(&self, frame: Frame, bus: &Arc<Bus>) {
+    fn process(&self, frame: Frame, bus: &Arc<Bus>, outcome: Option<OutcomeSender>) {
         let generation = *self.inner.generation();
         if self.inner.pipeline.is_light() {
-            return self.inner.transform(&frame, bus, generation);
+            return self.inner.transform(&frame, bus, generation, outcome);
         }
-        let item = self.inner.item(frame, bus.clone(), generation);
+        let item = self.inner.item(frame, bus.clone(), generation, outcome);
         // Held until the frame is queued, so that `discard_pending` runs before or after, never between.
         let now = self.inner.generation();
         if *now != generation {
@@ -87,11 +90,20 @@ impl Inner {
     }
 
     /// Returns a frame as a piece of work.
-    fn item(self: &Arc<Self>, frame: Frame, bus: Arc<Bus>, generation: u64) -> WorkItem {
+    fn item(
+        self: &Arc<Self>,
+        frame: Frame,
+        bus: Arc<Bus>,
+        generation: u64,
+        outcome: Option<OutcomeSender>,
+    ) -> WorkItem {
         let inner = self.clone();
         WorkItem::new(self.bytes_for(&frame), move |memory| match memory {
-            Ok(_memory) => inner.transform(&frame, &bus, generation),
-            Err(error) => inner.refuse(&bus, error),
+            Ok(_memory) => inner.transform(&frame, &bus, generation, outcome),
+            Err(error) => {
+                inner.refuse(&bus, error);
+                tell(outcome, Err(DropReason::TooLarge));
+            }
         })
     }
 
@@ -108,10 +120,11 @@ impl Inner {
     }
 
     /// Transforms a frame and publishes the result, unless pending frames were discarded since `generation`.
-    fn transform(&self, frame: &Frame, bus: &Bus, generation: u64) {
+    fn transform(&self, frame: &Frame, bus: &Bus, generation: u64, outcome: Option<OutcomeSender>) {
         let begun = Instant::now();
         let result = guarded(|| self.pipeline.transform(frame));
-        if result.as_ref().is_ok_and(|transformed| transformed.processing == Processing::Encoded) {
+        let is_done = frame.encoding() == FrameEncoding::Final;
+        if !is_done && result.as_ref().is_ok_and(|done| done.processing == Processing::Encoded) {
             bus.stats().encode_times().record(begun.elapsed());
         }
         // Held while the frame is published, so that `discard_pending` runs before or after, never between.
@@ -122,12 +135,14 @@ impl Inner {
         match result {
             Ok(TransformedFrame { frame, processing }) => {
                 bus.publish_from_source(frame, processing);
+                tell(outcome, Ok(()));
                 if self.failing.swap(false, Ordering::Relaxed) {
                     info!(stream = %self.name, "frames can be transformed again");
                 }
             }
             Err(error) => {
                 bus.stats().count_drop(DropReason::Invalid);
+                tell(outcome, Err(DropReason::Invalid));
                 if !self.failing.swap(true, Ordering::Relaxed) {
                     warn!(stream = %self.name, "a picture cannot be transformed: {error}");
                 }
@@ -152,7 +167,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        bus::tests::tiny_frame,
+        bus::{Ingest, tests::tiny_frame},
         config::{Encode, Transform as Steps},
         imaging::{convert::PictureLimits, cpu_pool::memory::PictureMemory},
         limits::Budgets,
@@ -193,9 +208,9 @@ mod tests {
         let (bus, bus_of_other) = (Arc::new(Bus::default()), Arc::new(Bus::default()));
         let newest = tiny_frame();
         while_held(&pool, || {
-            (0..3).for_each(|_| one.process(tiny_frame(), &bus));
-            one.process(newest.clone(), &bus);
-            other.process(tiny_frame(), &bus_of_other);
+            (0..3).for_each(|_| one.process(tiny_frame(), &bus, None));
+            one.process(newest.clone(), &bus, None);
+            other.process(tiny_frame(), &bus_of_other, None);
         })
         .await;
         let shown = bus.newest().unwrap();
@@ -245,7 +260,7 @@ mod tests {
         /// Takes a frame, and returns after the other worker has looked for work: it passes the frame, which
         /// came before the work that it does.
         async fn take(&self, frame: Frame) {
-            self.stage.process(frame, &self.bus);
+            self.stage.process(frame, &self.bus, None);
             self.pool.run(|| ()).await.unwrap();
         }
 
@@ -300,12 +315,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_waits_for_a_frame_is_told_when_it_is_shown_or_that_a_newer_one_replaced_it() {
+        let pool = CpuPool::new(NonZeroUsize::MIN, 4).unwrap();
+        let bus = Arc::new(Bus::default());
+        let ingest = Ingest::new(bus.clone(), None).with_transform(Arc::new(stage(&pool)));
+        let (mut first, mut second) = (None, None);
+        while_held(&pool, || {
+            first = Some(Box::pin(ingest.push_and_wait(tiny_frame())));
+            assert!(first.as_mut().unwrap().now_or_never().is_none());
+            second = Some(Box::pin(ingest.push_and_wait(tiny_frame())));
+            assert!(second.as_mut().unwrap().now_or_never().is_none());
+            assert!(bus.newest().is_none());
+        })
+        .await;
+        assert_eq!(first.unwrap().now_or_never(), Some(Err(DropReason::Busy)));
+        assert_eq!(second.unwrap().now_or_never(), Some(Ok(())));
+        assert_eq!(bus.newest().unwrap().seq, 1);
+    }
+
+    #[tokio::test]
     async fn taking_metadata_out_waits_for_no_worker() {
         let pool = CpuPool::new(NonZeroUsize::MIN, 4).unwrap();
         let stage = stage_for(&pool, Steps { strip_metadata: true, ..Steps::default() });
         let bus = Arc::new(Bus::default());
         while_held(&pool, || {
-            stage.process(tiny_frame(), &bus);
+            stage.process(tiny_frame(), &bus, None);
             assert!(bus.newest().is_some(), "while the only worker is busy");
         })
         .await;
@@ -318,12 +352,12 @@ mod tests {
         let stage = stage(&pool);
         let bus = Arc::new(Bus::default());
         while_held(&pool, || {
-            stage.process(tiny_frame(), &bus);
+            stage.process(tiny_frame(), &bus, None);
             stage.discard_pending();
         })
         .await;
         assert!(bus.newest().is_none());
-        stage.process(tiny_frame(), &bus);
+        stage.process(tiny_frame(), &bus, None);
         pool.run(|| ()).await.unwrap();
         assert!(bus.newest().is_some(), "the next life's are");
     }

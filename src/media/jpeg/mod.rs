@@ -229,7 +229,7 @@ fn frame_header(code: u8, body: &[u8], offset: usize) -> Result<Option<FrameHead
 
 /// Bytes before a JPEG's start marker that are skipped in a picture of its own: further start markers, line
 /// breaks, a length field.
-const MAX_LEADING_BYTES: usize = 16;
+pub(crate) const MAX_LEADING_BYTES: usize = 16;
 
 /// Returns where the JPEG in a picture file starts: at the last SOI before its first segment, after at most
 /// 16 bytes of anything else. `None` when there is no SOI that near.

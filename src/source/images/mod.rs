@@ -150,7 +150,7 @@ impl ImagesSource {
             return Ok(converted.ok_or_else(|| io::Error::other("it was forgotten meanwhile"))?);
         };
         let limits = self.limits;
-        let Some(size) = conversion_size(&bytes, limits)? else { return Ok(to_frame(bytes, limits)?) };
+        let Some(size) = conversion_size(&bytes, limits, None)? else { return Ok(to_frame(bytes, limits)?) };
         let frame = self.queue.run(size.bytes, move || to_frame(bytes, limits)).await??;
         self.cache.put(path, version, frame.clone(), self.queue.pool().memory());
         Ok(frame)

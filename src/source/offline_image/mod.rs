@@ -173,7 +173,7 @@ fn card(wanted: &OfflineImage, reason: &str) -> Frame {
 }
 
 fn bytes_to_load(bytes: &[u8]) -> Result<usize, String> {
-    let size = conversion_size(bytes, IMAGE_LIMITS).map_err(|error| error.to_string())?;
+    let size = conversion_size(bytes, IMAGE_LIMITS, None).map_err(|error| error.to_string())?;
     Ok(size.map_or(0, |size| size.bytes))
 }
 

@@ -15,9 +15,9 @@ use crate::{
                 RequestBody,
                 operation::{
                     ACCESS, ASSET, Answer, BAD_QUERY, CHANGING, CLIP, DONE, EDIT_ERRORS,
-                    GO2RTC_SOCKET_ERRORS, HTML, NO_FRAME, NOT_MODIFIED, OBJECT, OTHERS, PAGES, PUSH_ERRORS,
-                    PUSHING, REPLAY_ERRORS, ROOT, SEE_OTHER, STATE, STREAM, STREAMS, SWITCHED, TEXT, UNKNOWN,
-                    json, json_by_name, json_of_either,
+                    GO2RTC_SOCKET_ERRORS, HTML, LEFT_OUT, NO_FRAME, NOT_MODIFIED, OBJECT, OTHERS, PAGES,
+                    PUSH_ERRORS, PUSHING, REPLAY_ERRORS, ROOT, SEE_OTHER, STATE, STREAM, STREAMS, SWITCHED,
+                    TEXT, UNKNOWN, json, json_by_name, json_of_either,
                 },
                 parameters::{
                     ACTION, AFTER, DST, FORMAT, FRIGATE, GO2RTC, IMAGE_PARAMETERS, KEY, NEXT, ONE, PLAYED,
@@ -215,7 +215,7 @@ pub const ROUTES: &[Row] =
             .query(&[SECONDS, FORMAT]),
         row("/streams/{name}/frame", WRITE, PUSH, || to(push::frame))
             .documented(PUSHING, "Push one picture")
-            .answers(&[DONE])
+            .answers(&[DONE, LEFT_OUT, FED])
             .request_body(RequestBody::Picture)
             .errors(PUSH_ERRORS),
         row("/streams/{name}/feed", WRITE, PUSH, || to(push::feed))

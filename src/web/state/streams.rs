@@ -9,7 +9,10 @@ use crate::{
     config::Role,
     registry::{Events, Registry, RelayControl, Renditions, SnapshotCache, StreamStarter},
     stream::{StreamHandle, ViewerLimit},
-    web::{middleware::problem::Problem, streams::viewer_list::ViewerList},
+    web::{
+        middleware::problem::Problem,
+        streams::{push::RecentFeeds, viewer_list::ViewerList},
+    },
     webhooks::Webhooks,
 };
 
@@ -34,6 +37,8 @@ pub struct Streams {
     pub viewer_limit: Arc<ViewerLimit>,
     /// The connected viewers.
     pub viewers: Arc<ViewerList>,
+    /// The publishers of the last minute, for the log.
+    pub recent_feeds: RecentFeeds,
 }
 
 impl Streams {

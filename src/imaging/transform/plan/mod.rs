@@ -8,8 +8,8 @@
 
 use super::orientation::Orientation;
 use crate::{
-    config::{Bounds, Color, Encode, Fill, Fit, Mask, Region, Scale, Step, Subsampling, Transform},
-    imaging::{lossless::LosslessOp, ycbcr::Sampling},
+    config::{Bounds, Color, Encode, Fill, Fit, Mask, Region, Scale, Step, Transform},
+    imaging::{codec::Quality, lossless::LosslessOp, ycbcr::Sampling},
 };
 
 /// The properties of a picture that are known before it is decoded.
@@ -23,6 +23,8 @@ pub struct PictureProperties {
     pub gray: bool,
     /// Turn that makes the picture upright (EXIF).
     pub upright: Orientation,
+    /// Whether it was converted without sharing colours, and should stay so.
+    pub sharp: bool,
 }
 
 /// Limits of the decoder and of the memory.
@@ -141,12 +143,8 @@ pub fn plan(
     }
     builder.flush();
     let lossless = builder.lossless(input, transform);
-    let Encode { quality, subsampling } = transform.encode.unwrap_or_default();
-    let sampling = match subsampling {
-        Subsampling::S444 => Sampling::S444,
-        Subsampling::S422 => Sampling::S422,
-        Subsampling::S420 => Sampling::S420,
-    };
+    let without = if input.sharp { Quality::LETTERS } else { Encode::default().into() };
+    let Quality { percent: quality, sampling } = transform.encode.map_or(without, Quality::from);
     Ok(TransformPlan {
         lossless,
         denominator: denominator(&builder.ops, limits),

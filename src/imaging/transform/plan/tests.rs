@@ -6,7 +6,7 @@ use crate::config::{Caption, Flip, Ink, Place, Rotation, Size, Spot};
 const MEANS: PlanLimits = PlanLimits { max_denominator: 8, max_pixels: 50_000_000 };
 
 fn input() -> PictureProperties {
-    PictureProperties { width: 1920, height: 1080, gray: false, upright: Orientation::NONE }
+    PictureProperties { width: 1920, height: 1080, gray: false, upright: Orientation::NONE, sharp: false }
 }
 
 fn n(n: u32) -> NonZeroU32 {

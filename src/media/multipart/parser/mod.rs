@@ -92,6 +92,8 @@ pub struct PartParser {
     seen: Vec<u8>,
     /// Whether data were too large since the last frame.
     too_large: bool,
+    /// Whether other data than JPEGs, delimiters, headers and line ends were skipped.
+    foreign: bool,
     events: ParserEvents,
 }
 
@@ -119,6 +121,7 @@ impl PartParser {
             skipped: 0,
             seen: Vec::new(),
             too_large: false,
+            foreign: false,
             events,
         }
     }
@@ -182,6 +185,7 @@ impl PartParser {
             self.recover(len, JpegError::Truncated { len });
         }
         let left = self.buffer.len();
+        self.foreign |= !self.buffer.trim_ascii().is_empty();
         self.skip(left);
         if self.frames > 0 {
             return Ok(None);
@@ -191,6 +195,14 @@ impl PartParser {
             content: BodyContent::from_bytes(&self.seen),
             cause: self.events.last_error.clone(),
         })
+    }
+
+    /// Returns whether the body so far is no more than delimiters, part heads and line ends, and not empty:
+    /// some publishers send each of their buffers as a body of its own.
+    pub fn is_between_parts(&self) -> bool {
+        let only_lines = self.seen.len() as u64 == self.skipped && self.seen.trim_ascii().is_empty();
+        let is_begun = self.skipped > 0 && (self.head.delimiter || only_lines);
+        is_begun && self.frames == 0 && !self.foreign && matches!(self.state, State::Gap)
     }
 
     fn frameless(&self) -> ParseError {
@@ -215,6 +227,7 @@ impl PartParser {
 
     fn hunt_from(&mut self, bytes: usize, ignore_soi: usize) -> Step {
         self.skip(bytes);
+        self.foreign = true;
         // A declared length is trusted up to the longest allowed frame.
         self.state = State::Hunt { ignore_soi: ignore_soi.min(self.limits.max_frame_bytes) };
         Step::Continue

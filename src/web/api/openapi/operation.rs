@@ -58,6 +58,8 @@ pub(in crate::web) const ROOT: Answer = bytes(bodies::ROOT);
 pub(in crate::web) const ASSET: Answer = bytes(bodies::ASSETS);
 pub(in crate::web) const SWITCHED: Answer = empty(101, "The connection is a WebSocket.");
 pub(in crate::web) const DONE: Answer = empty(204, "Done.");
+pub(in crate::web) const LEFT_OUT: Answer =
+    empty(202, "Taken, and left out because of the stream's max_fps.");
 pub(in crate::web) const SEE_OTHER: Answer = empty(303, "Location is the next page; a cookie may be set.");
 pub(in crate::web) const NOT_MODIFIED: Answer = empty(304, "If-None-Match contains its ETag.");
 /// Any JSON object.

@@ -14,6 +14,10 @@ pub(in crate::web) struct PublisherId(pub(in crate::web) u64);
 #[derive(Debug, Clone, Copy)]
 pub(in crate::web) struct Rejected;
 
+/// Marks a feed like those of the last minute, of the same publisher.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::web) struct LoggedRarely;
+
 /// Marks a response whose end is logged elsewhere.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::web) struct LoggedElsewhere;

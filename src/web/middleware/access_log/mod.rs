@@ -34,7 +34,7 @@ use tracing::{debug, enabled, info};
 
 use super::access;
 use crate::{auth::Principal, media::stream_name::StreamName, observability::ACCESS, web::state::WebState};
-use extensions::{LoggedElsewhere, PublisherId, Rejected, RequestedStream};
+use extensions::{LoggedElsewhere, LoggedRarely, PublisherId, Rejected, RequestedStream};
 use request_info::{RequestInfo, milliseconds, optional_field};
 
 /// Returns the part of a request that may be logged.
@@ -77,6 +77,9 @@ impl Level {
     fn for_response(response: &ServiceResponse) -> Self {
         if response.request().extensions().get::<Rejected>().is_some() {
             return Self::Notable;
+        }
+        if response.request().extensions().get::<LoggedRarely>().is_some() {
+            return Self::Usual;
         }
         Self::for_answer(response.request().method(), response.request().path(), response.status())
     }

@@ -6,7 +6,10 @@ use actix_web::{
 };
 use schemars::JsonSchema;
 use serde::Serialize;
+use tokio::time::{Instant, sleep};
 use tracing::info;
+
+use super::recent_feeds::{BegunFeed, LONG_FEED, Recent};
 
 use crate::{
     auth::ActiveGrant,
@@ -22,7 +25,7 @@ use crate::{
         middleware::{
             access, access_log,
             access_log::{
-                extensions::PublisherId,
+                extensions::{LoggedRarely, PublisherId},
                 request_info::{RequestInfo, optional_field},
             },
             problem::Problem,
@@ -63,8 +66,18 @@ pub(super) async fn run(
     let id = next_id();
     request.extensions_mut().insert(PublisherId(id));
     let RequestInfo { client, user, agent, .. } = access_log::asked(state, request);
+    // One with a length may be one of many.
+    let feeds = body.declared().map(|_| &state.streams.recent_feeds);
+    let recent = feeds.map(|feeds| feeds.begin(name, client, user.as_deref(), Instant::now()));
+    let mut is_logged = recent.as_ref().is_none_or(BegunFeed::is_first);
     let (client, user, agent) = (optional_field(client), user.as_deref(), agent.as_deref());
-    info!(target: ACCESS, stream = %name, publisher = id, client, user, agent, "publisher connected");
+    if is_logged {
+        info!(target: ACCESS, stream = %name, publisher = id, client, user, agent, "publisher connected");
+    } else {
+        request.extensions_mut().insert(LoggedRarely);
+    }
+    let long = sleep(LONG_FEED);
+    tokio::pin!(long);
     let _feeding = stream.set_publisher_id(id);
     let end = loop {
         let chunk = tokio::select! {
@@ -72,6 +85,11 @@ pub(super) async fn run(
             () = grant_ended(&mut grant) => break Err(permission_revoked(name)),
             () = &mut replaced => break Err(another_publisher(name)),
             () = &mut stopped => break Err(Problem::unavailable("framecast is stopping")),
+            () = &mut long, if !is_logged => {
+                is_logged = true;
+                info!(target: ACCESS, stream = %name, publisher = id, client, user, agent, "publisher connected");
+                continue;
+            }
             chunk = body.chunk(&feed.upload) => chunk,
         };
         match chunk {
@@ -80,7 +98,7 @@ pub(super) async fn run(
                     break Err(problem);
                 }
             }
-            Ok(None) => break feed.show(PartParser::finish),
+            Ok(None) => break feed.finish(),
             Err(problem) => {
                 // What was cut off is counted; that the body broke is reason enough.
                 let _ = feed.show(PartParser::finish);
@@ -89,15 +107,26 @@ pub(super) async fn run(
         }
     };
     let frames = feed.frames;
+    if let Some(Recent { requests, frames }) = recent.and_then(|feed| feed.end(frames)) {
+        info!(
+            target: ACCESS, stream = %name, publisher = id, client, user, agent, requests, frames,
+            "publisher sends many short feeds, which are not logged one by one"
+        );
+    }
     match end {
         Ok(()) => {
-            info!(target: ACCESS, stream = %name, publisher = id, frames, "publisher ended its feed");
+            if is_logged {
+                info!(target: ACCESS, stream = %name, publisher = id, frames, "publisher ended its feed");
+            }
             Ok(HttpResponse::Ok().json(Fed { frames }))
         }
         Err(problem) => {
-            info!(
-                target: ACCESS, stream = %name, publisher = id, frames, "publisher disconnected: {problem}"
-            );
+            if is_logged {
+                info!(
+                    target: ACCESS, stream = %name, publisher = id, frames,
+                    "publisher disconnected: {problem}"
+                );
+            }
             Err(problem)
         }
     }
@@ -165,6 +194,14 @@ impl<'a> Feed<'a> {
         let charged = self.upload.set(self.parser.held());
         charged.inspect_err(|_| self.stream.ingest().count_drop(DropReason::Busy))?;
         Ok(())
+    }
+
+    /// Shows what is left at the end of the body. A body may be no more than what stands between two pictures.
+    fn finish(&mut self) -> Result<(), Problem> {
+        self.show(|parser| match parser.finish() {
+            Err(ParseError::Ended { .. }) if parser.is_between_parts() => Ok(None),
+            found => found,
+        })
     }
 
     /// Shows every whole picture that `next` finds, and counts the rest.

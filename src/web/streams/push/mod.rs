@@ -1,16 +1,24 @@
 //! Pushed pictures: one in a request (`/frame`), or a feed without end (`/feed`).
 
+mod body_kind;
 mod feed;
 mod form;
+mod recent_feeds;
+
+use std::time::Duration;
 
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
     web,
 };
+use body_kind::{BodyKind, is_picture};
 pub(in crate::web) use feed::Fed;
 #[cfg(any(test, fuzzing))]
 pub(in crate::web) use form::file_in as file_of_form;
+pub use recent_feeds::RecentFeeds;
+
+use tokio::time::timeout;
 
 use crate::{
     bus::DropReason,
@@ -34,6 +42,9 @@ use crate::{
     },
 };
 
+/// The time limit for the transforms of a picture, and for those before it; then the publisher is told.
+const SHOW_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Content types that only a feed has, wherever it is sent. `image/jpeg` may be both: its address decides.
 const FEED_TYPES: [&str; 3] = ["multipart/x-mixed-replace", "multipart/mixed", "video/"];
 
@@ -55,9 +66,10 @@ pub(in crate::web) async fn frame(
         if second == SecondPublisher::Refused && stream.has_publisher() {
             return Err(feed::already_publishing(&name));
         }
-        let picture = one_picture(&request, &state, &stream, &mut body).await?;
-        show(&state, &stream, picture).await?;
-        Ok(HttpResponse::NoContent().finish())
+        match one_picture(&request, &state, &stream, &mut body).await? {
+            Some(picture) => show(&state, &stream, picture).await,
+            None => feed::run(&request, &state, &stream, second, &mut body).await,
+        }
     };
     match taken.await {
         Ok(answer) => answer,
@@ -125,27 +137,30 @@ pub(in crate::web) fn content_type(request: &HttpRequest) -> String {
     value.unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// Returns the picture file in the body, whose content is not checked yet. Counts bodies that cannot be read.
+/// Returns the picture file in the body, whose content is not checked yet; `None` for a feed, of which nothing
+/// is read yet. Counts bodies that cannot be read.
 async fn one_picture(
     request: &HttpRequest,
     state: &WebState,
     stream: &StreamHandle,
     body: &mut RequestBody,
-) -> Result<ReceivedBody, Problem> {
+) -> Result<Option<ReceivedBody>, Problem> {
     let max = state.runtime.settings.current().limits.max_frame_bytes;
     let too_large = || {
-        let detail = format!("the picture is larger than {max} bytes (limits.max_frame_bytes)");
+        let detail = format!(
+            "the picture is larger than {max} bytes (limits.max_frame_bytes); several pictures in one body \
+             are a feed, for …/feed"
+        );
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
     };
     let upload = admission::push(state, request, stream.name().as_str())
         .inspect_err(|_| stream.ingest().count_drop(DropReason::Busy))?;
-    let picture = if content_type(request).starts_with("multipart/form-data") {
-        match body.whole(upload, max.saturating_add(form::OVERHEAD_BYTES), too_large).await {
-            Ok(whole) => form::file(request, whole).await,
-            Err(problem) => Err(problem),
-        }
-    } else {
-        body.whole(upload, max, too_large).await
+    let is_form = content_type(request).starts_with("multipart/form-data");
+    let max = if is_form { max.saturating_add(form::OVERHEAD_BYTES) } else { max };
+    let mut kind = BodyKind::new(body.declared().is_some(), is_form);
+    let picture = match body.whole_unless(upload, max, too_large, |bytes| kind.judge(bytes)).await {
+        Ok(Some(whole)) if is_form && !is_picture(&whole) => form::file(request, whole).await.map(Some),
+        whole => whole,
     };
     picture.inspect_err(|problem| {
         stream.ingest().count_drop(match problem.status() {
@@ -156,12 +171,31 @@ async fn one_picture(
     })
 }
 
-async fn show(state: &WebState, stream: &StreamHandle, picture: ReceivedBody) -> Result<(), Problem> {
+/// Shows a picture, and answers once viewers and snapshots have it.
+async fn show(
+    state: &WebState,
+    stream: &StreamHandle,
+    picture: ReceivedBody,
+) -> Result<HttpResponse, Problem> {
     let limits = PictureLimits::from(&state.runtime.settings.current().limits);
     match convert(state, stream, picture, limits).await? {
         Ok(frame) => {
-            stream.ingest().push_frame(frame);
-            Ok(())
+            let outcome = timeout(SHOW_TIMEOUT, stream.ingest().push_and_wait(frame)).await;
+            let busy = "the CPU workers are busy, and a newer picture came meanwhile";
+            match outcome.map_err(|_| Problem::unavailable("no CPU worker was free for the picture"))? {
+                Ok(()) => Ok(HttpResponse::NoContent().finish()),
+                // It was taken, and the stream's own setting leaves it out.
+                Err(DropReason::MaxFps) => Ok(HttpResponse::Accepted().finish()),
+                Err(DropReason::Busy) => Err(Problem::unavailable(busy)),
+                Err(DropReason::TooLarge) => Err(Problem::new(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "the picture takes more memory than its transforms may have (limits.max_decode_bytes)",
+                )),
+                Err(_) => Err(Problem::new(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "the picture cannot be transformed as the stream is configured; the log says why",
+                )),
+            }
         }
         Err(error) => {
             stream.ingest().count_drop(drop_reason(&error));
@@ -180,7 +214,9 @@ async fn convert(
     picture: ReceivedBody,
     limits: PictureLimits,
 ) -> Result<Result<Frame, PictureError>, Problem> {
-    let size = match convert::conversion_size(&picture, limits) {
+    let transform = stream.config().rework();
+    let encode = transform.encode.filter(|_| transform.steps.is_empty());
+    let size = match convert::conversion_size(&picture, limits, encode) {
         Ok(Some(size)) => size,
         Ok(None) => return Ok(convert::to_frame(picture.into_parts().0, limits)),
         Err(error) => return Ok(Err(error)),
@@ -189,7 +225,7 @@ async fn convert(
     let queue = state.runtime.pool.queue(stream.name());
     let to_jpeg = move || {
         let (picture, upload) = picture.into_parts();
-        let converted = convert::to_frame(picture, limits);
+        let converted = convert::to_frame_with(picture, limits, encode);
         // Charged until then, also if the publisher has disconnected.
         drop(upload);
         converted
