@@ -31,7 +31,7 @@ pub(super) fn check_glyphs(config: &Config) -> Findings {
             let list = if stream.has_fallbacks() { format!("[{number}]") } else { String::new() };
             check_source(source, &format!("streams.{name}.source{list}"), &mut findings);
         }
-        if let Placeholder::Image { path, .. } = &stream.placeholder
+        if let Placeholder::Image { path, .. } = &stream.placeholder.style
             && let Err(reason) = offline_image::check_image(path, most)
         {
             let found = format!("streams.{name}.placeholder.image: {}: {reason}", path.display());

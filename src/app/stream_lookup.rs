@@ -19,6 +19,7 @@ impl StreamLookup for StreamDirectory {
         let watched = self.resolve_origin(stream.clone()).downgrade();
         Some(JoinedStream {
             title: stream.config().title.clone(),
+            offline_after: stream.config().placeholder.after,
             health: Box::new(move || {
                 watched.upgrade().map_or(StreamHealth::Away("gone".into()), |s| health(&s))
             }),

@@ -42,7 +42,7 @@ pub use sections::{
         TlsConfig, parse_listen,
     },
     source::{BambuConfig, ImagesPath, PrinterAddress, SecondPublisher, SourceConfig, TextConfig},
-    stream::{Placeholder, StreamConfig},
+    stream::{Placeholder, PlaceholderConfig, StreamConfig},
     transform::*,
     webhooks::{HookEvent, WebhookConfig},
 };

@@ -21,10 +21,6 @@ use crate::{
 /// Interval at which the state of the origin is checked while no frame comes.
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Time for which an origin may be away before the source fails: a camera that closes after each picture is
-/// away most of the time, and so is a stream that has just been started.
-const AWAY_AFTER: Duration = Duration::from_secs(2);
-
 /// A source that forwards the frames of another stream unchanged.
 #[derive(Debug)]
 pub struct RenditionSource {
@@ -97,7 +93,7 @@ impl RenditionSource {
                 return Err(SourceError::OriginSilent { name: name(), within });
             }
             if self.has_fallbacks
-                && since.elapsed() >= AWAY_AFTER
+                && since.elapsed() >= origin.offline_after
                 && let StreamHealth::Away(reason) = (origin.health)()
             {
                 return Err(SourceError::OriginAway { name: name(), reason });

@@ -1,7 +1,7 @@
 //! The interface between a source and the rest: [`Source`] itself, and [`StreamLookup`], through which a
 //! source reaches other streams.
 
-use std::{any::Any, fmt};
+use std::{any::Any, fmt, time::Duration};
 
 use futures_util::future::LocalBoxFuture;
 
@@ -49,6 +49,9 @@ pub enum StreamHealth {
 pub struct JoinedStream {
     /// Title of the stream, as viewers see it.
     pub title: String,
+    /// Time without a picture from which on it is offline (`placeholder.after`): a camera that closes after
+    /// each picture is away most of the time, and so is a stream that has just been started.
+    pub offline_after: Duration,
     /// Returns its current state.
     pub health: Box<dyn Fn() -> StreamHealth + Send>,
     /// Subscriber to the frames of the stream.

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, Weak},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use actix::{Addr, Arbiter, ArbiterHandle};
@@ -17,7 +17,6 @@ use super::{
     fan_out::run_fan_out,
     heartbeat,
     publisher_slot::{AlreadyPublishing, PublisherGuard, PublisherSlot},
-    state::State,
     status::{FrameOriginGuard, SourceId, StreamStatus},
     viewer_limit::{AtCapacity, ViewerLimit, ViewerPermit},
 };
@@ -111,7 +110,7 @@ impl StreamHandle {
         let shared = Shared {
             bus,
             demand: watch::Sender::new(0),
-            status: watch::Sender::new(StreamStatus { state: State::Idle, since: SystemTime::now() }),
+            status: watch::Sender::default(),
             sources: watch::Sender::new(None),
             publisher_slot: PublisherSlot::default(),
             source: SourceId::default(),

@@ -5,7 +5,7 @@
 //! A panic or error in a source ends that source's task only; the actor sees it as [`state::Event::Ended`].
 
 mod run_outcome;
-mod backoff;
+mod health;
 pub mod failover;
 pub mod state;
 mod status;
@@ -18,8 +18,8 @@ mod fan_out;
 mod heartbeat;
 mod handle;
 
-pub(crate) use backoff::exponential_delay;
 pub use handle::{DemandGuard, ReplayGuard, StreamHandle, ViewerGuard, WeakStream};
+pub(crate) use health::{Gap, exponential_delay};
 pub use publisher_slot::{AlreadyPublishing, PublisherGuard};
 pub use status::{FrameOriginGuard, StreamStatus};
 pub use viewer_limit::{AtCapacity, ViewerLimit};

@@ -2,8 +2,6 @@
 //!
 //! It is a separate task, so that a panic in a source ends this task only.
 
-use std::time::{Duration, Instant};
-
 use futures_util::future::{Either, select};
 use tokio::{
     sync::{oneshot, watch},
@@ -70,7 +68,7 @@ pub(super) async fn outcome(join: JoinHandle<SourceEnd>) -> Option<SourceEnd> {
             let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
             let what = "the source failed inside framecast, which is a bug";
             let reason = Reason::with_detail(what, &format!("{what}: {text}"));
-            Some(SourceEnd { reason, orderly: false, live_for: Duration::ZERO })
+            Some(SourceEnd { reason, orderly: false, gave_frames: false })
         }
     }
 }
@@ -82,25 +80,22 @@ async fn run_once(
     on_first_frame: impl FnOnce(),
 ) -> SourceEnd {
     let mut source = build();
-    let mut first = None;
     let result = {
         let running = source.run(ingest);
         let first_frame = std::pin::pin!(first_frame_after(ingest.received(), already));
         match select(running, first_frame).await {
             Either::Left((result, _)) => result,
             Either::Right(((), running)) => {
-                first = Some(Instant::now());
                 on_first_frame();
                 running.await
             }
         }
     };
-    let live_for = first.map_or(Duration::ZERO, |at| at.elapsed());
     // A camera that closes right behind its picture may end before its first frame was noticed.
     let gave_frames = *ingest.received().borrow() > already;
     match result {
-        Ok(()) => SourceEnd { reason: "the source ended".into(), orderly: gave_frames, live_for },
-        Err(error) => SourceEnd { reason: Reason::from(&error), orderly: false, live_for },
+        Ok(()) => SourceEnd { reason: "the source ended".into(), orderly: gave_frames, gave_frames },
+        Err(error) => SourceEnd { reason: Reason::from(&error), orderly: false, gave_frames },
     }
 }
 
@@ -170,6 +165,22 @@ mod tests {
             assert!(join.await.unwrap().orderly);
         }
         assert_eq!(ingest.bus().stats().frames_in(), 1, "the second came too soon");
+    }
+
+    #[actix::test]
+    async fn a_frame_right_before_the_end_counts_although_it_was_not_noticed() {
+        struct Last;
+        impl Source for Last {
+            fn run<'a>(&'a mut self, ingest: &'a Ingest) -> LocalBoxFuture<'a, Result<(), SourceError>> {
+                ingest.push_frame(tiny_frame());
+                let reset = SourceError::Broken { host: "cam:80".into(), reason: "reset".into() };
+                Box::pin(async { Err(reset) })
+            }
+        }
+        let (_pump, join) =
+            start_in(Ingest::new(Arc::default(), None), Last, || panic!("the run has ended by then"));
+        let ending = join.await.unwrap();
+        assert!(ending.gave_frames && !ending.orderly);
     }
 
     #[actix::test]

@@ -1,7 +1,5 @@
 //! The end of a run of a source.
 
-use std::time::Duration;
-
 use crate::source::Reason;
 
 /// The way in which a source ended.
@@ -11,6 +9,6 @@ pub struct SourceEnd {
     pub reason: Reason,
     /// Whether the source closed by itself after it gave frames, as cameras do that close after each picture.
     pub orderly: bool,
-    /// Time from the first frame to the end.
-    pub live_for: Duration,
+    /// Whether frames came.
+    pub gave_frames: bool,
 }

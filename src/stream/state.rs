@@ -152,13 +152,13 @@ mod tests {
     use super::*;
 
     fn ended(reason: &'static str) -> Event {
-        Event::Ended(SourceEnd { reason: reason.into(), orderly: false, live_for: Duration::ZERO })
+        Event::Ended(SourceEnd { reason: reason.into(), orderly: false, gave_frames: false })
     }
 
     #[test]
     fn every_event_in_every_state() {
         let now = Instant::now();
-        let ending = SourceEnd { reason: Reason::default(), orderly: false, live_for: Duration::ZERO };
+        let ending = SourceEnd { reason: Reason::default(), orderly: false, gave_frames: false };
         let delay = SourcePriority::without_jitter(1).on_ended(&ending, now);
         let waiting = |r: &'static str| State::Waiting { reason: r.into(), next_try: Some(now + delay) };
         let hoping = || State::Waiting { reason: "push".into(), next_try: None };

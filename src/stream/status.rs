@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::SystemTime,
+    time::{Instant, SystemTime},
 };
 
 use super::state::State;
@@ -17,6 +17,19 @@ pub struct StreamStatus {
     pub state: State,
     /// Time at which the state began.
     pub since: SystemTime,
+    /// Time since which a source that is wanted has given no picture.
+    pub gap_since: Option<Instant>,
+    /// Whether that is longer than `placeholder.after`.
+    pub is_offline: bool,
+    /// Failures of the source in use since its last picture.
+    pub failures_in_a_row: u32,
+}
+
+impl Default for StreamStatus {
+    fn default() -> Self {
+        let since = SystemTime::now();
+        Self { state: State::Idle, since, gap_since: None, is_offline: false, failures_in_a_row: 0 }
+    }
 }
 
 /// The number in the log of the connection that a stream's frames come from.

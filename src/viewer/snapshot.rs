@@ -13,10 +13,6 @@ use crate::{
 /// Longest wait for a picture: OctoPrint gives up after 5 s and must hear our reason before.
 pub const SNAPSHOT_WAIT: Duration = Duration::from_secs(4);
 
-/// Time for which the last picture of a source that is away is given: cameras that close after each picture
-/// are mostly away.
-const STALE_AFTER: Duration = Duration::from_secs(2);
-
 /// The reason for which there is no picture.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SnapshotError {
@@ -52,11 +48,12 @@ pub async fn next_after(stream: &StreamHandle, seq: u64) -> Result<Arc<Published
     let _running = stream.demand();
     let mut frames = stream.bus().subscribe();
     let mut status = stream.status_changes();
+    let stale_after = stream.config().placeholder.after;
     let found = timeout(SNAPSHOT_WAIT, async {
         loop {
             let current = frames.borrow_and_update().clone();
             let state = status.borrow_and_update().state.clone();
-            if let Some(picture) = picture_above(current, seq, &state) {
+            if let Some(picture) = picture_above(current, seq, (&state, stale_after)) {
                 return Ok(picture);
             }
             if let Some(reason) = offline_reason(&state) {
@@ -72,10 +69,16 @@ pub async fn next_after(stream: &StreamHandle, seq: u64) -> Result<Arc<Published
     found.await.unwrap_or_else(|_| Err(SnapshotError::TooLate { stream: stream.name().to_string() }))
 }
 
-fn picture_above(current: Current, seq: u64, state: &State) -> Option<Arc<PublishedFrame>> {
+/// Returns the newest picture, if it is above `seq`. While the source is away it is given for `stale_after`:
+/// cameras that close after each picture are mostly away.
+fn picture_above(
+    current: Current,
+    seq: u64,
+    (state, stale_after): (&State, Duration),
+) -> Option<Arc<PublishedFrame>> {
     let newest =
         current.frame.filter(|newest| newest.seq > seq && newest.frame.kind() == FrameKind::Picture)?;
-    let fresh = *state == State::Live || newest.frame.arrived_at().elapsed() < STALE_AFTER;
+    let fresh = *state == State::Live || newest.frame.arrived_at().elapsed() < stale_after;
     fresh.then_some(newest)
 }
 

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::media::stream_name::StreamName;
+use crate::{media::stream_name::StreamName, stream::Gap};
 
 /// An event of a stream that is reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub(super) struct Debouncer {
 struct StreamRecord {
     /// Frames have arrived since its source was started.
     gave: bool,
-    away: Option<OfflineSince>,
+    away: Option<Away>,
     /// `lost` was reported, and `back` has not been.
     lost: bool,
     viewers: ViewerState,
@@ -51,8 +51,8 @@ struct StreamRecord {
 }
 
 #[derive(Debug)]
-struct OfflineSince {
-    since: Instant,
+struct Away {
+    gap: Gap,
     reason: String,
 }
 
@@ -78,12 +78,12 @@ impl Debouncer {
     }
 
     /// Takes the current state of a stream, as the API names it, and its reason. States that lasted only for
-    /// a moment may be left out. `passive` is a stream whose pictures are pushed: it may wait without having
-    /// lost anything.
+    /// a moment may be left out: `gap_since`, the time since which the stream has given no picture, shows them.
+    /// `passive` is a stream whose pictures are pushed: it may wait without having lost anything.
     pub(super) fn on_state(
         &mut self,
         name: &StreamName,
-        (state, reason): (&str, &str),
+        (state, reason, gap_since): (&str, &str, Option<Instant>),
         passive: bool,
         now: Instant,
     ) -> Option<StreamEvent> {
@@ -95,16 +95,17 @@ impl Debouncer {
             return None;
         }
         let followed = self.streams.entry(name.clone()).or_default();
+        let was_live = followed.away.as_ref().is_some_and(|away| gap_since > Some(away.gap.since()));
+        let is_back = (state == "live" || was_live) && std::mem::take(&mut followed.lost);
+        if state == "live" || was_live {
+            (followed.gave, followed.away) = (true, None);
+        }
         match state {
-            "live" => {
-                (followed.gave, followed.away) = (true, None);
-                return std::mem::take(&mut followed.lost).then_some(StreamEvent::Online);
-            }
             "connecting" if followed.gave => followed.is_away("", now),
             "waiting" if followed.gave || !passive => followed.is_away(reason, now),
             _ => {}
         }
-        None
+        is_back.then_some(StreamEvent::Online)
     }
 
     /// Starts to follow a stream that has had `joined` viewers before, who are not reported.
@@ -141,12 +142,12 @@ impl Debouncer {
         let lasted = |since: Instant| now.saturating_duration_since(since) >= after;
         let mut due = Vec::new();
         for (name, followed) in &mut self.streams {
-            if let Some(away) = followed.away.as_ref().filter(|away| !followed.lost && lasted(away.since)) {
+            if let Some(Away { gap, reason }) = followed.away.as_mut().filter(|_| !followed.lost)
+                && gap.is_due(after, now)
+            {
                 followed.lost = true;
-                due.push((
-                    name.clone(),
-                    StreamEvent::Offline { since: away.since, reason: away.reason.clone() },
-                ));
+                let lost = StreamEvent::Offline { since: gap.since(), reason: reason.clone() };
+                due.push((name.clone(), lost));
             }
             if let ViewerState::LeftAt(since) = followed.viewers
                 && lasted(since)
@@ -161,7 +162,7 @@ impl Debouncer {
 
 impl StreamRecord {
     fn is_away(&mut self, reason: &str, now: Instant) {
-        let away = self.away.get_or_insert_with(|| OfflineSince { since: now, reason: String::new() });
+        let away = self.away.get_or_insert_with(|| Away { gap: Gap::begin(now), reason: String::new() });
         if !reason.is_empty() {
             reason.clone_into(&mut away.reason);
         }
@@ -188,8 +189,11 @@ mod tests {
         for (second, state) in states.iter().enumerate() {
             let now = start + Duration::from_secs(second as u64);
             // An empty one: nothing has changed.
-            let at_once =
-                if state.is_empty() { None } else { debouncer.on_state(&door, (state, "off"), passive, now) };
+            let at_once = if state.is_empty() {
+                None
+            } else {
+                debouncer.on_state(&door, (state, "off", None), passive, now)
+            };
             let due = debouncer.due(now).into_iter().map(|(_, stream_event)| stream_event);
             for stream_event in at_once.into_iter().chain(due) {
                 told.push((second, if stream_event == StreamEvent::Online { "back" } else { "lost" }));
@@ -230,6 +234,22 @@ mod tests {
     }
 
     #[test]
+    fn a_picture_whose_state_was_too_short_to_be_noticed_ends_the_gap() {
+        let door: StreamName = "door".parse().unwrap();
+        let (mut debouncer, start) = (Debouncer::new(AFTER), Instant::now());
+        let at = |second| start + Duration::from_secs(second);
+        debouncer.on_state(&door, ("live", "", None), false, start);
+        for second in 1..30 {
+            let state = ("waiting", "reset", Some(at(second)));
+            assert_eq!(debouncer.on_state(&door, state, false, at(second)), None);
+            assert_eq!(debouncer.due(at(second)), [], "a picture came each second");
+        }
+        assert_eq!(debouncer.due(at(39)).len(), 1, "and none after");
+        let state = ("connecting", "", Some(at(45)));
+        assert_eq!(debouncer.on_state(&door, state, false, at(45)), Some(StreamEvent::Online));
+    }
+
+    #[test]
     fn the_reason_is_the_newest_and_the_time_that_of_the_first() {
         let door: StreamName = "door".parse().unwrap();
         let (mut debouncer, start) = (Debouncer::new(AFTER), Instant::now());
@@ -240,7 +260,7 @@ mod tests {
             (2, "connecting", ""),
             (3, "waiting", "it is off"),
         ] {
-            debouncer.on_state(&door, (state, reason), false, at(second));
+            debouncer.on_state(&door, (state, reason, None), false, at(second));
         }
         assert_eq!(debouncer.due(at(10)), []);
         let lost = StreamEvent::Offline { since: at(1), reason: "it is off".into() };

@@ -179,12 +179,14 @@ impl Dispatcher {
     /// Handles the new state of a stream.
     fn on_state(&mut self, stream: &StreamName, state: &str, reason: &str) {
         let now = Instant::now();
-        let pushed = |stream: StreamHandle| matches!(stream.config().source(), SourceConfig::Push { .. });
+        let handle = self.registry.get(stream);
+        let pushed = |stream: &StreamHandle| matches!(stream.config().source(), SourceConfig::Push { .. });
         // A stream that was removed has lost nothing.
-        let passive = self.registry.get(stream).is_none_or(pushed);
+        let passive = handle.as_ref().is_none_or(pushed);
+        let gap_since = handle.and_then(|stream| stream.status().gap_since);
         for position in 0..self.hooks.len() {
             let debouncer = &mut self.hooks[position].debouncer;
-            if let Some(stream_event) = debouncer.on_state(stream, (state, reason), passive, now) {
+            if let Some(stream_event) = debouncer.on_state(stream, (state, reason, gap_since), passive, now) {
                 self.enqueue(position, stream, stream_event);
             }
         }

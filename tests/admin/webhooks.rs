@@ -1,17 +1,24 @@
 //! Webhooks, told to real little servers: what comes, in which order, how often, and what never does.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering::Relaxed},
+    },
+};
 
 use ring::hmac;
 use rustls::{ServerConfig, crypto::ring as provider, pki_types::PrivateKeyDer};
 use serde_json::Value;
 use testkit::{
     binary::Framecast,
+    fake_camera::{FakeCamera, Reply, Step},
     pictures::jpeg,
     program::run,
     raw_client::TIMEOUT,
     stepped_camera::{Camera, CameraConnection},
-    stream_client::{StreamViewer, push_at},
+    stream_client::{StreamViewer, push_at, report},
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
@@ -382,4 +389,84 @@ async fn no_secret_of_a_hook_is_said_anywhere_and_one_that_never_answers_does_no
     for secret in ["url-secret", "path-secret", "query-secret", "header-secret", SECRET] {
         assert!(!said.contains(secret), "{secret} is in\n{said}");
     }
+}
+
+/// Pictures of one run of a camera that fails after them.
+const RUN: u8 = 5;
+
+/// The answer of a camera with the pictures of its run `n`: its head, and each part.
+fn run_of_pictures(n: usize) -> Vec<Vec<u8>> {
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n--cam\r\n";
+    let first = u8::try_from(n).unwrap() * RUN;
+    let part = |n| {
+        let jpeg = jpeg(n);
+        let head = format!("Content-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", jpeg.len());
+        [head.as_bytes(), &jpeg, b"\r\n--cam\r\n"].concat()
+    };
+    std::iter::once(head.into()).chain((first..first + RUN).map(part)).collect()
+}
+
+#[tokio::test]
+async fn cameras_that_fail_now_and_then_are_never_offline_and_never_lost() {
+    // The picture by which a viewer has seen eight failures, or four polls that failed.
+    const LAST: u8 = 8 * RUN;
+    let polls = AtomicU8::new(0);
+    let busy = FakeCamera::answering(move |_| {
+        let n = polls.fetch_add(1, Relaxed);
+        let picture = || {
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", jpeg(n).len());
+            [head.as_bytes(), &jpeg(n)].concat()
+        };
+        let refused = || b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n".to_vec();
+        Reply { bytes: if n % 10 == 9 { refused() } else { picture() }, close: false }
+    })
+    .await;
+    let resets =
+        FakeCamera::start(|n| vec![Step::Request, Step::Pieces(run_of_pictures(n)), Step::Reset]).await;
+    // Picture and end arrive together.
+    let closes =
+        FakeCamera::start(|n| vec![Step::Request, Step::Send(run_of_pictures(n)[..2].concat())]).await;
+    let refuses = FakeCamera::start(|n| match n % 2 {
+        0 => vec![Step::Request, Step::Pieces(run_of_pictures(n)), Step::Reset],
+        _ => vec![Step::Request, Step::Reset],
+    })
+    .await;
+    let mut receiver = Receiver::start(&[]).await;
+    let mut yaml = format!("webhooks: {{ops: {{url: \"http://{}/\", after: 3s}}}}\n", receiver.address);
+    yaml += "defaults: {on_demand: false}\nstreams:\n";
+    for (name, kind, camera) in [
+        ("busy", "snapshot, interval: 20ms", &busy),
+        ("resets", "mjpeg", &resets),
+        ("closes", "mjpeg", &closes),
+        ("refuses", "mjpeg", &refuses),
+    ] {
+        yaml += &format!("  {name}: {{source: {{type: {kind}, url: \"{}\"}}}}\n", camera.url("/"));
+    }
+    let relay = TestRelay::start(&yaml);
+    let watch = async |name: &str| {
+        let target = format!("/streams/{name}?extra_headers=1");
+        let mut viewer = StreamViewer::join(relay.address(), &target).await;
+        loop {
+            let part = viewer.part().await;
+            assert_eq!(part.get("X-UStreamer-Online"), "true", "{name}");
+            if (LAST..LAST + RUN).any(|n| part.jpeg == jpeg(n)) {
+                break;
+            }
+        }
+        report(&relay, name).await["frames_in"].as_u64().unwrap()
+    };
+    let frames = tokio::join!(watch("busy"), watch("resets"), watch("closes"), watch("refuses"));
+    assert!(frames.0 >= u64::from(LAST - LAST / 10), "{frames:?}");
+    assert!(frames.1 > u64::from(LAST) && frames.2 > u64::from(LAST / RUN), "{frames:?}");
+    assert!(frames.3 > u64::from(LAST / 2), "{frames:?}");
+    receiver.assert_nothing_came();
+    // The first events are those of their real end.
+    drop((resets, closes, refuses));
+    let mut lost = Vec::new();
+    for _ in 0..3 {
+        lost.push(receiver.next().await.event());
+    }
+    lost.sort();
+    let names = ["closes", "refuses", "resets"];
+    assert_eq!(lost, names.map(|name| ("lost".to_owned(), name.to_owned())));
 }

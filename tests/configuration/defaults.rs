@@ -10,7 +10,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(config.server.default_stream, None);
     let b = &config.streams[1];
     assert!(b.on_demand() && b.chunked && !b.has_fallbacks());
-    assert_eq!((&b.placeholder, b.failback_after), (&Placeholder::Card, Duration::from_secs(30)));
+    assert_eq!((&b.placeholder.style, b.failback_after), (&Placeholder::Card, Duration::from_secs(30)));
     assert_eq!((b.linger, b.viewer_timeout), (Duration::from_secs(10), Duration::from_secs(10)));
     assert_eq!((b.max_fps, &b.save), (None, &None));
     let SourceConfig::Mjpeg(upstream) = b.source() else { panic!("{b:?}") };

@@ -73,7 +73,7 @@ pub struct StreamConfig {
     /// is `none`.
     #[serde(default)]
     #[schemars(extend("x-unit" = "`card`, `last`, `none`, true, false, or map"))]
-    pub placeholder: Placeholder,
+    pub placeholder: PlaceholderConfig,
     /// Chunked transfer coding for HTTP/1.1 viewers. `false` for old programs that do not support it.
     #[serde(default = "yes")]
     pub chunked: bool,
@@ -165,6 +165,15 @@ impl StreamConfig {
         if self.is_push() && self.on_demand == Some(true) && reader.has_own("on_demand") {
             reader.wrong_key("on_demand", "a push stream always runs: remove the key");
         }
+        if let Some(placeholder) = reader.child("placeholder") {
+            let has = |key| placeholder.child(key).is_some();
+            if has("label") && !has("image") && !placeholder.has_misspelt("image") {
+                placeholder.wrong_missing("image", NEED_IMAGE);
+            }
+            if has("style") && has("image") {
+                placeholder.wrong_key("style", "cannot stand beside `image`: remove one of them");
+            }
+        }
         if self.title.is_empty() {
             self.title = name.to_string();
         }
@@ -228,61 +237,92 @@ pub enum Placeholder {
     },
 }
 
-/// The keys of a placeholder of the user's own.
+/// `placeholder:`, and when it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlaceholderConfig {
+    /// The picture.
+    pub style: Placeholder,
+    /// Time without a picture after which a source is offline.
+    pub after: Duration,
+}
+
+impl Default for PlaceholderConfig {
+    fn default() -> Self {
+        Self { style: Placeholder::default(), after: secs::<3>() }
+    }
+}
+
+/// The keys of `placeholder`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct PlaceholderImage {
+pub(crate) struct PlaceholderMap {
+    /// `card`, `last` or `none`, as without a map.
+    #[serde(default, with = "Text::<Option<Style>>")]
+    #[schemars(extend("x-default" = "`card`"))]
+    style: Option<Placeholder>,
     /// Image to show: JPEG, PNG, WebP, GIF or BMP, of at most 50 million pixels. It is fitted into the size
     /// of the stream's last picture.
-    #[serde(with = "Text::<Picture>")]
-    #[schemars(extend("x-need" = "the picture to show, such as {image: offline.png}"))]
-    image: PathBuf,
-    /// Write the stream's name, the time and the reason below it.
+    #[serde(default, with = "Text::<Option<Picture>>")]
+    #[schemars(extend("x-default" = "no image"))]
+    image: Option<PathBuf>,
+    /// Write the stream's name, the time and the reason below the image.
     #[serde(default = "yes")]
     label: bool,
+    /// Time without a picture after which the source is offline. Shorter gaps are not shown, not logged, and
+    /// not offline in the metrics.
+    #[serde(default = "secs::<3>", with = "Text::<Time<0, DAY>>")]
+    after: Duration,
 }
+
+const NEED_IMAGE: &str = "the picture to show, such as {image: offline.png}";
+
+scalar!(struct Style => Placeholder, "`card`, `last` or `none`", "", |text| {
+    Ok(PlaceholderConfig::from_word(text)?.style)
+}, schema json!({"enum": ["card", "last", "none", true, false]}));
 
 scalar!(struct Picture => PathBuf, "path of a file", LOCAL, |text| {
     let path = PathBuf::from(text);
     path.is_file().then_some(path).ok_or_else(|| Wrong::shown("must be a file that exists"))
 });
 
-impl From<PlaceholderImage> for Placeholder {
-    fn from(PlaceholderImage { image: path, label }: PlaceholderImage) -> Self {
-        Self::Image { path, label }
+impl From<PlaceholderMap> for PlaceholderConfig {
+    fn from(PlaceholderMap { style, image, label, after }: PlaceholderMap) -> Self {
+        let image = image.map(|path| Placeholder::Image { path, label });
+        Self { style: image.or(style).unwrap_or_default(), after }
     }
 }
 
-impl Short for Placeholder {
-    type Map = PlaceholderImage;
+impl Short for PlaceholderConfig {
+    type Map = PlaceholderMap;
     const UNIT: &'static str = "`card`, `last`, `none`, true, false, or map";
 
     fn from_word(word: &str) -> Result<Self, Wrong> {
-        match word {
-            "card" | "true" | "True" | "TRUE" => Ok(Self::Card),
-            "none" | "false" | "False" | "FALSE" => Ok(Self::None),
-            "last" => Ok(Self::Last),
-            _ => Err(Wrong::shown("must be card, last, none, or a map such as {image: offline.png}")),
-        }
+        let style = match word {
+            "card" | "true" | "True" | "TRUE" => Placeholder::Card,
+            "none" | "false" | "False" | "FALSE" => Placeholder::None,
+            "last" => Placeholder::Last,
+            _ => return Err(Wrong::shown("must be card, last, none, or a map such as {image: offline.png}")),
+        };
+        Ok(Self { style, ..Self::default() })
     }
 }
 
-impl<'de> Deserialize<'de> for Placeholder {
+impl<'de> Deserialize<'de> for PlaceholderConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         short(deserializer)
     }
 }
 
 /// Writes the default.
-impl Serialize for Placeholder {
+impl Serialize for PlaceholderConfig {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str("card")
     }
 }
 
-json_schema!(impl for Placeholder, |generator| {
-    let image = generator.subschema_for::<PlaceholderImage>();
-    schemars::json_schema!({"anyOf": [{"enum": ["card", "last", "none", true, false]}, image]})
+json_schema!(impl for PlaceholderConfig, |generator| {
+    let map = generator.subschema_for::<PlaceholderMap>();
+    schemars::json_schema!({"anyOf": [{"enum": ["card", "last", "none", true, false]}, map]})
 });
 
 /// Notes what is wrong with streams together: two that save to the same place, origins that are not there,

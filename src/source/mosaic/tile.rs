@@ -1,7 +1,5 @@
 //! One stream of a mosaic: its newest picture, and the content of its tile.
 
-use std::time::Duration;
-
 use jiff::Zoned;
 
 use super::canvas::{self, TileContent};
@@ -12,10 +10,6 @@ use crate::{
         traits::{JoinedStream, StreamHealth},
     },
 };
-
-/// Time for which a stream may be away before its picture is stale: cameras that close after each picture are
-/// away most of the time.
-const STALE_AFTER: Duration = Duration::from_secs(2);
 
 /// Text of a tile whose stream is not known to be away.
 const STARTING: &str = "waiting for the first picture";
@@ -121,7 +115,9 @@ impl MosaicTile {
     fn content(&self) -> TileContent {
         match (&self.last, &self.health) {
             (Some(_), StreamHealth::Live) => TileContent::Picture,
-            (Some(last), _) if last.arrived_at().elapsed() < STALE_AFTER => TileContent::Picture,
+            (Some(last), _) if last.arrived_at().elapsed() < self.upstream.offline_after => {
+                TileContent::Picture
+            }
             (Some(last), _) => TileContent::Stale(since_when(last.captured_at(), &Zoned::now())),
             (None, _) => {
                 let reason = self.refused.as_ref().or(self.reason.as_ref());

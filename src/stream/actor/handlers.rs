@@ -1,7 +1,5 @@
 //! Handles the messages of a stream's actor.
 
-use std::time::SystemTime;
-
 use actix::prelude::*;
 use tokio::sync::watch;
 
@@ -31,7 +29,7 @@ impl Actor for StreamActor {
             return self.show_paused(ctx);
         }
         self.status.send_if_modified(|status| {
-            *status = StreamStatus { state: State::Idle, since: SystemTime::now() };
+            *status = StreamStatus::default();
             before != State::Idle
         });
         let wanted = *self.demand.borrow();

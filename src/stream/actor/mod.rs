@@ -13,12 +13,13 @@ use std::{
 
 use actix::prelude::*;
 use messages::FirstFrame;
-use offline::{OFFLINE_AFTER, Offline};
+use offline::Offline;
 use tokio::sync::watch;
 use tracing::{debug, info, info_span, warn};
 
 use super::{
     failover::{Ended, Failover, Next, Run, priority::SourcesReport, source_label},
+    health::Gap,
     pump::{self, Generation, Pump},
     run_outcome::SourceEnd,
     state::{self, Action, Event, Inputs, State},
@@ -167,11 +168,24 @@ impl StreamActor {
     fn enter(&mut self, state: State, ctx: &mut Context<Self>) {
         debug!(stream = %self.config.name, ?state, "state changed");
         self.state = state.clone();
-        self.status.send_replace(StreamStatus { state, since: SystemTime::now() });
+        let was_away = match state {
+            State::Connecting | State::Waiting { .. } => {
+                self.enter_offline(ctx);
+                false
+            }
+            _ => self.leave_offline(ctx),
+        };
+        let offline = self.offline.as_ref().map(|offline| &offline.gap);
+        self.status.send_replace(StreamStatus {
+            since: SystemTime::now(),
+            gap_since: offline.map(Gap::since),
+            is_offline: offline.is_some_and(Gap::is_reported),
+            failures_in_a_row: if state == State::Live { 0 } else { self.failover.failures_in_a_row() },
+            state,
+        });
         match self.state {
-            State::Connecting | State::Waiting { .. } => self.enter_offline(ctx),
+            State::Connecting | State::Waiting { .. } => {}
             State::Live => {
-                let was_away = self.leave_offline(ctx);
                 // A camera that closes after each picture reconnects twice a second; that is not logged.
                 if was_away || !self.logged_live {
                     info!(stream = %self.config.name, source = self.source_id(), "live");
@@ -180,7 +194,6 @@ impl StreamActor {
                 self.on_live(ctx);
             }
             State::Idle | State::Paused | State::Stopped => {
-                self.leave_offline(ctx);
                 if std::mem::take(&mut self.logged_live) {
                     info!(stream = %self.config.name, state = self.state.as_str(), "source closed");
                 }
@@ -194,9 +207,14 @@ impl StreamActor {
         }
         match &self.offline {
             None => {
-                let timer = ctx.run_later(OFFLINE_AFTER, |this, ctx| {
+                let timer = ctx.run_later(self.config.placeholder.after, |this, ctx| {
                     let Some(offline) = &mut this.offline else { return };
-                    offline.is_due = true;
+                    offline.gap.report();
+                    // It is not a new state.
+                    this.status.send_if_modified(|status| {
+                        status.is_offline = true;
+                        false
+                    });
                     if !this.is_push() {
                         warn!(
                             stream = %this.config.name,
@@ -209,7 +227,7 @@ impl StreamActor {
                 });
                 self.offline = Some(Offline::begin(self.bus().newest(), timer));
             }
-            Some(offline) if offline.is_due => self.show_offline_image(ctx),
+            Some(offline) if offline.gap.is_reported() => self.show_offline_image(ctx),
             Some(_) => {}
         }
     }
@@ -219,7 +237,7 @@ impl StreamActor {
         self.reason = CONNECTING.into();
         let Some(mut offline) = self.offline.take() else { return false };
         cancel(&mut offline.timer, ctx);
-        offline.is_due
+        offline.gap.is_reported()
     }
 
     /// Shows that the stream is paused for as long as it is.
@@ -314,6 +332,10 @@ impl StreamActor {
         );
         match role {
             Ended::InUse => {
+                if ending.gave_frames && self.state == State::Connecting {
+                    // It ended before its first frame was noticed: a camera that closes behind its picture.
+                    self.handle_event(Event::FirstFrame, ctx);
+                }
                 self.handle_event(Event::Ended(ending.clone()), ctx);
                 if self.state == State::Connecting {
                     // The previous source's reason stays visible until there is a picture.
@@ -498,6 +520,7 @@ mod tests {
         tokio::time::pause();
         let yaml = "streams: {door: {linger: 0s, source: {type: images, path: /nowhere/*.jpg}}}";
         let config = config::parse(yaml, "test", &config::Environment::default()).unwrap();
+        let offline_after = config.streams[0].placeholder.after;
         let pool = Arc::new(CpuPool::new(NonZeroUsize::MIN, 8).unwrap());
         let (release, released) = mpsc::sync_channel::<()>(0);
         let holding = pool.clone();
@@ -510,7 +533,7 @@ mod tests {
         );
         let viewer = stream.demand();
         // Long enough for the card to be requested; the one worker is held.
-        tokio::time::sleep(OFFLINE_AFTER * 2).await;
+        tokio::time::sleep(offline_after * 2).await;
         drop(viewer);
         let mut status = stream.status_changes();
         status.wait_for(|status| status.state == State::Idle).await.unwrap();

@@ -74,6 +74,11 @@ impl Failover {
         &mut self.candidates
     }
 
+    /// Returns the number of failures of the source in use since its last picture.
+    pub(super) fn failures_in_a_row(&self) -> u32 {
+        self.candidates.failures_in_a_row()
+    }
+
     /// Returns the gates that the ingests of the runs belong to.
     pub(super) fn switch(&self) -> &Arc<SourceSwitch> {
         &self.switch
@@ -272,7 +277,7 @@ mod tests {
             (Run { pump, generation, ingest: ingest.clone() }, ingest)
         };
         let now = Instant::now();
-        let failed = SourceEnd { reason: "broken".into(), orderly: false, live_for: Duration::ZERO };
+        let failed = SourceEnd { reason: "broken".into(), orderly: false, gave_frames: false };
 
         assert_eq!(failover.next(now), Next::Start(0));
         failover.begin(run(&failover, 1).0);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::{
     source::Reason,
-    stream::{backoff::Backoff, run_outcome::SourceEnd},
+    stream::{health::Failures, run_outcome::SourceEnd},
 };
 
 /// All sources of a stream, the most preferred first.
@@ -25,7 +25,7 @@ pub struct SourcePriority {
 
 #[derive(Debug, Default)]
 struct Candidate {
-    backoff: Backoff,
+    failures: Failures,
     /// Earliest time of the next start.
     due: Option<Instant>,
     failure: Option<Failure>,
@@ -106,6 +106,11 @@ impl SourcePriority {
         self.in_use
     }
 
+    /// Returns the number of failures of the source in use since its last picture.
+    pub fn failures_in_a_row(&self) -> u32 {
+        self.list[self.in_use].failures.in_a_row()
+    }
+
     /// Returns the last failure of a source.
     pub fn failure(&self, position: usize) -> Option<&Failure> {
         self.list.get(position)?.failure.as_ref()
@@ -156,7 +161,7 @@ impl SourcePriority {
         self.on_trial = None;
         let several = self.has_choice();
         for candidate in &mut self.list {
-            candidate.backoff.reset();
+            candidate.failures.reset();
             candidate.stable_since = None;
             if !several {
                 candidate.due = None;
@@ -252,7 +257,7 @@ impl SourcePriority {
     #[cfg(test)]
     pub(in crate::stream) fn without_jitter(count: usize) -> Self {
         let mut candidates = Self::new(count);
-        candidates.list.iter_mut().for_each(|candidate| candidate.backoff = Backoff::without_jitter());
+        candidates.list.iter_mut().for_each(|candidate| candidate.failures = Failures::without_jitter());
         candidates
     }
 }
@@ -260,7 +265,7 @@ impl SourcePriority {
 impl Candidate {
     /// Records an end, and returns how long to wait before the next start.
     fn ended(&mut self, ending: &SourceEnd, now: Instant) -> Duration {
-        let delay = self.backoff.next_delay(ending);
+        let delay = self.failures.next_delay(ending);
         self.due = Some(now + delay);
         if !ending.orderly {
             self.stable_since = None;
@@ -278,11 +283,11 @@ mod tests {
     const HALF: Duration = Duration::from_millis(500);
 
     fn failed(reason: &'static str) -> SourceEnd {
-        SourceEnd { reason: reason.into(), orderly: false, live_for: Duration::ZERO }
+        SourceEnd { reason: reason.into(), orderly: false, gave_frames: false }
     }
 
     fn closed() -> SourceEnd {
-        SourceEnd { reason: "closed".into(), orderly: true, live_for: Duration::ZERO }
+        SourceEnd { reason: "closed".into(), orderly: true, gave_frames: true }
     }
 
     #[test]

@@ -16,6 +16,14 @@ const STATE: MetricDef =
     metric("framecast_stream_state", "1 for the current state of the stream, 0 for the others.");
 const SINCE: MetricDef =
     metric("framecast_stream_state_start_timestamp_seconds", "Start of the current state, in Unix time.");
+const OFFLINE: MetricDef = metric(
+    "framecast_stream_offline",
+    "1 while a source that is wanted has given no picture for longer than placeholder.after, otherwise 0.",
+);
+const FAILURES: MetricDef = metric(
+    "framecast_stream_failures_in_a_row",
+    "Failures of the source in use since its last picture. One that only fails now and then stays at 0 or 1.",
+);
 const FRAMES_IN: MetricDef =
     metric("framecast_stream_received_frames_total", "Frames received from the source and shown.");
 const BYTES_IN: MetricDef = metric("framecast_stream_received_bytes_total", "Bytes of the received frames.");
@@ -105,6 +113,8 @@ fn life(stream: &StreamHandle, scrape: &mut Scrape) {
         scrape.gauge(&STATE, &[("stream", name), ("state", state)], if state == now { 1.0 } else { 0.0 });
     }
     scrape.gauge(&SINCE, &[("stream", name)], unix(status.since));
+    scrape.gauge(&OFFLINE, &[("stream", name)], f64::from(u8::from(status.is_offline)));
+    scrape.gauge(&FAILURES, &[("stream", name)], f64::from(status.failures_in_a_row));
 }
 
 fn picture(stream: &StreamHandle, scrape: &mut Scrape) {
