@@ -63,6 +63,12 @@ impl FrameRateLimiter {
         Self { interval, due: None }
     }
 
+    /// Returns whether [`FrameRateLimiter::admits`] would be true at `now`.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        let early = self.interval.unwrap_or_default().mul_f64(RATE_TOLERANCE);
+        self.due.is_none_or(|due| now + early >= due)
+    }
+
     /// Returns whether a frame that arrives at `now` is shown. Slots are on a fixed grid, so that a source
     /// slightly above the limit is thinned evenly and not halved.
     pub(crate) fn admits(&mut self, now: Instant) -> bool {
@@ -196,6 +202,19 @@ impl Ingest {
         if self.gate.as_ref().is_none_or(SourceGate::is_open) {
             self.publish(frame, outcome);
         }
+        self.received.send_modify(|given| *given += 1);
+    }
+
+    /// Returns whether a frame that arrives now would be shown: a source that decodes for each frame need not
+    /// encode the others.
+    pub fn wants_frame(&self) -> bool {
+        let limiter = self.rate_limiter.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        self.gate.as_ref().is_none_or(SourceGate::is_open) && limiter.is_due(Instant::now())
+    }
+
+    /// Counts a frame that the source has received and does not show because it comes too soon.
+    pub fn skip_frame(&self) {
+        self.count_drop(DropReason::MaxFps);
         self.received.send_modify(|given| *given += 1);
     }
 

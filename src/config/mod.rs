@@ -35,7 +35,7 @@ pub use sections::{
     limits::Limits,
     log::{AccessLog, LogConfig, LogFormat},
     mosaic::MosaicConfig,
-    program::{ExecConfig, RtspConfig, RtspTransport, V4l2Config},
+    program::{ExecConfig, RtspConfig, RtspDecoder, RtspPreference, RtspTransport, V4l2Config},
     save::{SaveConfig, SaveTarget, WhenFull},
     server::{
         Ancestor, ApiSources, FrameAncestors, Listen, NoProxy, Proxies, Proxy, SendFile, ServerConfig,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    camera::{bambu, mjpeg, snapshot},
+    camera::{bambu, mjpeg, rtsp, snapshot},
     context::SourceContext,
     generated::{chart, pattern, text},
     images, mosaic,
@@ -31,9 +31,18 @@ pub fn build_source(
             Box::new(snapshot::SnapshotSource::new(config.upstream(), config.interval, limits))
         }
         SourceConfig::Bambu(config) => Box::new(bambu::BambuSource::new(config.clone(), limits)),
-        source @ (SourceConfig::Exec(_) | SourceConfig::Rtsp(_) | SourceConfig::V4l2(_)) => Box::new(
+        SourceConfig::Rtsp(camera) => {
+            let (name, bounds, lock) = (config.name.clone(), limits.clone(), context.process_lock(position));
+            let ffmpeg = move |camera| -> Box<dyn Source> {
+                let source = SourceConfig::Rtsp(camera);
+                let built = exec::ExecSource::new(&name, &source, &bounds, lock.clone());
+                Box::new(built.expect("ffmpeg is the program of an RTSP camera"))
+            };
+            Box::new(rtsp::RtspSource::new(camera, limits, queue, Box::new(ffmpeg)))
+        }
+        source @ (SourceConfig::Exec(_) | SourceConfig::V4l2(_)) => Box::new(
             exec::ExecSource::new(&config.name, source, limits, context.process_lock(position))
-                .expect("each of these three is a program"),
+                .expect("each of these two is a program"),
         ),
         SourceConfig::Push { .. } => Box::new(push::PushSource),
         SourceConfig::Chart(chart) => {

@@ -12,6 +12,7 @@ mod deadlines;
 mod response_heads;
 mod pictures;
 mod redirects;
+mod rtsp;
 mod snapshots;
 mod tls;
 mod verdicts;

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Mutex, MutexGuard,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Instant,
@@ -48,6 +48,7 @@ pub struct StreamStats {
     encode_times: Histogram,
     ended_renditions: Mutex<Totals>,
     arrivals: Mutex<Arrivals>,
+    keyframe_wait: Mutex<Option<Instant>>,
 }
 
 impl Default for StreamStats {
@@ -75,6 +76,7 @@ impl Default for StreamStats {
             encode_times: Histogram::default(),
             ended_renditions: Mutex::default(),
             arrivals: Mutex::new(Arrivals::new(Instant::now())),
+            keyframe_wait: Mutex::default(),
         }
     }
 }
@@ -99,6 +101,17 @@ impl StreamStats {
         self.frames_out.fetch_add(1, Relaxed);
         self.bytes_out.fetch_add(bytes as u64, Relaxed);
         self.skipped.fetch_add(skipped, Relaxed);
+    }
+
+    /// Sets since when the source waits for a keyframe: its other pictures cannot be decoded before.
+    pub fn set_keyframe_wait(&self, since: Option<Instant>) {
+        *self.keyframe_wait.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
+    /// Returns in words for how long the source has waited for a keyframe, if it does.
+    pub fn keyframe_wait(&self) -> Option<String> {
+        let since = *self.keyframe_wait.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(format!("waiting for a keyframe, {:.1} s", since?.elapsed().as_secs_f64()))
     }
 
     /// Counts a frame that was not shown.

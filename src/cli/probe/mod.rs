@@ -16,14 +16,18 @@ use super::output::print;
 use crate::{
     config::Limits,
     source::{
-        camera::probe::{self, ProbeLimits},
+        camera::{
+            probe::{self, ProbeLimits},
+            rtsp,
+        },
         http_client::HttpClient,
     },
 };
 
 /// The arguments of `probe`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  framecast probe http://user:password@192.168.1.20/video.mjpg")]
+#[command(after_help = "Example:\n  framecast probe http://user:password@192.168.1.20/video.mjpg\n  \
+                  framecast probe rtsp://user:password@192.168.1.30/stream1")]
 pub(super) struct ProbeArguments {
     /// The camera's URL, with user and password if it needs them
     url: String,
@@ -39,6 +43,9 @@ pub(super) struct ProbeArguments {
 }
 
 pub(super) fn run(arguments: ProbeArguments) -> anyhow::Result<ExitCode> {
+    if probe::is_rtsp(&arguments.url) {
+        return run_rtsp(&arguments);
+    }
     let upstream = probe::upstream(&arguments.url, arguments.insecure).map_err(anyhow::Error::msg)?;
     actix_rt::System::new().block_on(async {
         let limits = Limits::default();
@@ -47,8 +54,7 @@ pub(super) fn run(arguments: ProbeArguments) -> anyhow::Result<ExitCode> {
         let response = client.get(&[]).await?;
         print(report::head(&upstream.url, &response, started.elapsed()));
         let host = response.host().to_owned();
-        let probe_limits =
-            ProbeLimits { frames: arguments.frames, within: Duration::from_secs(arguments.seconds) };
+        let probe_limits = arguments.limits();
         let waiting = ProgressNote::show();
         let seen = probe::observe(response, probe_limits, &limits).await;
         drop(waiting);
@@ -58,6 +64,32 @@ pub(super) fn run(arguments: ProbeArguments) -> anyhow::Result<ExitCode> {
             bail!(seen.no_picture(&host));
         }
         print(report::yaml(&upstream, seen.is_snapshot()));
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+impl ProbeArguments {
+    fn limits(&self) -> ProbeLimits {
+        ProbeLimits { frames: self.frames, within: Duration::from_secs(self.seconds) }
+    }
+}
+
+fn run_rtsp(arguments: &ProbeArguments) -> anyhow::Result<ExitCode> {
+    let camera = probe::rtsp(&arguments.url).map_err(anyhow::Error::msg)?;
+    actix_rt::System::new().block_on(async {
+        let waiting = ProgressNote::show();
+        let seen = rtsp::probe::probe(&camera, arguments.limits(), &Limits::default()).await;
+        drop(waiting);
+        let seen = seen?;
+        print(report::rtsp(&camera, &seen));
+        // The camera works, with ffmpeg.
+        let needs_ffmpeg = seen.codec.is_some_and(|codec| !codec.is_native());
+        match seen.problem {
+            Some(problem) if !needs_ffmpeg => bail!(problem),
+            Some(problem) => print(format!("\n{problem}\n")),
+            None => {}
+        }
+        print(report::rtsp_yaml(&camera, seen.is_udp));
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -6,10 +6,13 @@ use url::Url;
 
 use crate::{
     cli::url_argument::redacted,
-    config::UpstreamConfig,
+    config::{Login, RtspConfig, UpstreamConfig},
     media::{jpeg::JpegInfo, multipart::content_type::ContentKind},
     source::{
-        camera::probe::{BodyEnd, ProbeReport},
+        camera::{
+            probe::{BodyEnd, ProbeReport},
+            rtsp::{VideoCodec, probe::RtspReport},
+        },
         http_client::Response,
     },
 };
@@ -136,28 +139,72 @@ fn counted(times: u64) -> String {
     }
 }
 
+/// Returns the description of an RTSP camera's session.
+pub(super) fn rtsp(camera: &RtspConfig, seen: &RtspReport) -> String {
+    let mut text = format!("{}\n", redacted(&camera.target().0));
+    if let Some(codec) = seen.codec {
+        line(&mut text, "codec", codec);
+    }
+    line(&mut text, "transport", if seen.is_udp { "UDP" } else { "TCP" });
+    if seen.frames > 0 {
+        line(&mut text, "frames", format_args!("{} in {:.1} s", seen.frames, seen.span_s));
+    }
+    if let Some((fps, bytes)) = seen.rates() {
+        line(&mut text, "rate", format_args!("{fps:.1} frames/s, {:.0} kB/s", bytes / 1000.0));
+    }
+    if let Some((width, height)) = seen.size {
+        line(&mut text, "picture", format_args!("{width}x{height}"));
+    }
+    match seen.keyframe_interval_s {
+        Some(interval) => line(&mut text, "keyframes", format_args!("one each {interval:.1} s")),
+        None if seen.codec == Some(VideoCodec::H264) && seen.frames > 0 => {
+            line(&mut text, "keyframes", "fewer than two");
+        }
+        None => {}
+    }
+    if seen.frames > 0 {
+        line(&mut text, "frame size", format_args!("at most {} bytes", seen.largest));
+    }
+    text
+}
+
+/// Returns the YAML of an RTSP camera to paste into the configuration, without its password.
+pub(super) fn rtsp_yaml(camera: &RtspConfig, is_udp: bool) -> String {
+    let (url, login) = camera.target();
+    let mut text = yaml_of("rtsp", &url, login.as_ref());
+    if is_udp {
+        text += "      transport: udp\n";
+    }
+    text
+}
+
 /// Returns the YAML to paste into the configuration. It does not contain the password, nor values that may be
 /// one: they are taken from the environment.
 pub(super) fn yaml(upstream: &UpstreamConfig, snapshot: bool) -> String {
-    let (url, variables) = url_with_variables(upstream);
     let kind = if snapshot { "snapshot" } else { "mjpeg" };
-    let mut text = "\nIn the configuration:\n\n".to_owned();
-    if !variables.is_empty() {
-        text += &format!("# from the environment: {}\n", variables.join(", "));
-    }
-    text += &format!("streams:\n  camera:\n    source:\n      type: {kind}\n      url: \"{url}\"\n");
+    let mut text = yaml_of(kind, &upstream.url, upstream.login.as_ref());
     if upstream.insecure {
         text += "      insecure: true\n";
     }
     text
 }
 
+fn yaml_of(kind: &str, url: &Url, login: Option<&Login>) -> String {
+    let (url, variables) = url_with_variables(url, login);
+    let mut text = "\nIn the configuration:\n\n".to_owned();
+    if !variables.is_empty() {
+        text += &format!("# from the environment: {}\n", variables.join(", "));
+    }
+    text += &format!("streams:\n  camera:\n    source:\n      type: {kind}\n      url: \"{url}\"\n");
+    text
+}
+
 /// Returns the URL as the configuration writes it, and the variables in it. A URL holds no character that a
 /// quoted YAML text would have to escape.
-fn url_with_variables(upstream: &UpstreamConfig) -> (String, Vec<String>) {
+fn url_with_variables(url: &Url, login: Option<&Login>) -> (String, Vec<String>) {
     let mut variables = Vec::new();
-    let mut text = format!("{}://", upstream.url.scheme());
-    if let Some(login) = &upstream.login {
+    let mut text = format!("{}://", url.scheme());
+    if let Some(login) = login {
         text += &format!("${{{USER_VARIABLE}}}");
         variables.push(USER_VARIABLE.to_owned());
         if !login.password.reveal().is_empty() {
@@ -166,12 +213,12 @@ fn url_with_variables(upstream: &UpstreamConfig) -> (String, Vec<String>) {
         }
         text.push('@');
     }
-    text += upstream.url.host_str().unwrap_or_default();
-    if let Some(port) = upstream.url.port() {
+    text += url.host_str().unwrap_or_default();
+    if let Some(port) = url.port() {
         text += &format!(":{port}");
     }
-    text += &escaped(upstream.url.path());
-    if let Some(query) = upstream.url.query() {
+    text += &escaped(url.path());
+    if let Some(query) = url.query() {
         let pairs = query.split('&').enumerate();
         let pairs: Vec<_> = pairs.map(|(n, pair)| public_pair(n + 1, pair, &mut variables)).collect();
         text += &format!("?{}", pairs.join("&"));

@@ -134,7 +134,7 @@ pub(crate) fn split_login(url: &mut Url) -> Option<Login> {
         user: decoded(url.username()),
         password: Secret::new(decoded(url.password().unwrap_or_default())),
     });
-    url.set_username("").and_then(|()| url.set_password(None)).expect("a URL of http has a host");
+    url.set_username("").and_then(|()| url.set_password(None)).expect("a URL of a camera has a host");
     login
 }
 

@@ -1,4 +1,4 @@
-//! Sources that are programs: `type: exec`, and `type: rtsp` and `type: v4l2`, for which ffmpeg is started.
+//! Sources that are programs, `type: exec` and `type: v4l2`, and `type: rtsp`, for which ffmpeg may be started.
 
 use std::{
     path::{Path, PathBuf},
@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::http_source::{AnswerTime, FrameTime};
+use super::http_source::{AnswerTime, FrameTime, Login, split_login};
 use crate::config::{
     reader::{LOCAL, LOCAL_SECRET, Reader, URL},
     values::{Count, Fps, OneOrMany, Pairs, Secret, Size, Text, Wrong, number, scalar, secs},
@@ -99,9 +99,18 @@ pub struct RtspConfig {
         "x-need" = "the URL of the camera, such as rtsp://user:${PASSWORD}@192.168.1.30/stream1"
     ))]
     pub url: Secret,
-    /// Transport of the pictures. `udp` loses some on a bad network, and then shows smears.
+    /// Transport of the pictures. `udp` loses some on a bad network. `auto`: tcp, and udp if the camera
+    /// refuses tcp or sends nothing over it.
     #[serde(default)]
     pub transport: RtspTransport,
+    /// What decodes the pictures: framecast itself (JPEG is passed unchanged, H.264 decoded), or ffmpeg.
+    /// `auto`: framecast, and for other codecs ffmpeg, where it is installed.
+    #[serde(default)]
+    pub decoder: RtspDecoder,
+    /// Which of the camera's streams to show: the one of the URL, or its smaller one, where framecast knows
+    /// the maker's URLs (Dahua, Hikvision, Reolink, Tapo).
+    #[serde(default)]
+    pub prefer: RtspPreference,
     /// Picture size in pixels.
     #[serde(default, with = "Text::<Option<Size>>")]
     #[schemars(extend("x-default" = "the camera's"))]
@@ -110,10 +119,16 @@ pub struct RtspConfig {
     #[serde(default, with = "Text::<Option<Fps>>")]
     #[schemars(extend("x-default" = "the camera's"))]
     pub fps: Option<f64>,
-    /// JPEG quality that ffmpeg encodes with.
+    /// JPEG quality of decoded pictures.
     #[serde(default = "number::<_, 85>", with = "Text::<Count<u8, 1, 100>>")]
     pub quality: u8,
-    /// Timeout from the program's start to the first whole frame.
+    /// Timeout from the start of the connection to the end of the TLS handshake.
+    #[serde(default = "secs::<5>", with = "Text::<AnswerTime>")]
+    pub connect_timeout: Duration,
+    /// Timeout from a request to its response.
+    #[serde(default = "secs::<10>", with = "Text::<AnswerTime>")]
+    pub head_timeout: Duration,
+    /// Timeout from the start to the first whole frame.
     #[serde(default = "secs::<20>", with = "Text::<AnswerTime>")]
     pub first_frame_timeout: Duration,
     /// Timeout from one whole frame to the next.
@@ -121,8 +136,17 @@ pub struct RtspConfig {
     pub frame_timeout: Duration,
 }
 
+impl RtspConfig {
+    /// Returns the URL without user and password, and these.
+    pub fn target(&self) -> (Url, Option<Login>) {
+        let mut url = Url::parse(self.url.reveal()).expect("checked when it was read");
+        let login = split_login(&mut url);
+        (url, login)
+    }
+}
+
 scalar!(
-    /// The URL of an RTSP camera, which ffmpeg takes with its credentials.
+    /// The URL of an RTSP camera, with its credentials.
     struct RtspUrl => Secret, "rtsp or rtsps URL", URL, |text| {
         if !text.starts_with("rtsp://") && !text.starts_with("rtsps://") {
             return Err(Wrong::hidden("must begin with rtsp:// or rtsps://"));
@@ -141,21 +165,37 @@ scalar!(
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RtspTransport {
-    /// In the connection that asks for them.
+    /// TCP first, UDP where that does not work.
     #[default]
+    Auto,
+    /// In the connection that asks for them.
     Tcp,
     /// In packets of their own, some of which get lost.
     Udp,
 }
 
-impl RtspTransport {
-    /// The word in the file, and in ffmpeg's options.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Udp => "udp",
-        }
-    }
+/// What decodes an RTSP camera's pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RtspDecoder {
+    /// Framecast for JPEG and H.264, ffmpeg for the rest.
+    #[default]
+    Auto,
+    /// Framecast only.
+    Native,
+    /// Ffmpeg only, which then also is the one that connects.
+    Ffmpeg,
+}
+
+/// The stream of an RTSP camera that is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RtspPreference {
+    /// That of the URL.
+    #[default]
+    Main,
+    /// Its smaller one.
+    Sub,
 }
 
 /// `type: v4l2`.

@@ -10,7 +10,7 @@ use super::{
     chart::ChartConfig,
     http_source::{AnswerTime, FrameTime, SnapshotConfig, Token, UpstreamConfig, split_login},
     mosaic::MosaicConfig,
-    program::{ExecConfig, RtspConfig, V4l2Config},
+    program::{ExecConfig, RtspConfig, RtspDecoder, V4l2Config},
 };
 use crate::{
     config::{
@@ -146,9 +146,13 @@ impl SourceConfig {
         }
     }
 
-    /// Returns whether the source is a program on this machine, or needs one.
+    /// Returns whether the source is a program on this machine, or may need one.
     pub fn starts_program(&self) -> bool {
-        matches!(self, Self::Exec(_) | Self::Rtsp(_) | Self::V4l2(_))
+        match self {
+            Self::Exec(_) | Self::V4l2(_) => true,
+            Self::Rtsp(rtsp) => rtsp.decoder != RtspDecoder::Native,
+            _ => false,
+        }
     }
 
     /// Returns whether it gives frames whatever happens: it reaches for nothing that could be away.

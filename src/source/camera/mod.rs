@@ -1,10 +1,10 @@
-//! Cameras over HTTP: an MJPEG stream or polled snapshots, and a probe that examines a URL. Also those of
-//! Bambu Lab's printers.
+//! Cameras: MJPEG streams and polled snapshots over HTTP, RTSP, printers, and a probe that examines a URL.
 
 pub mod bambu;
 pub mod response_kind;
 pub mod mjpeg;
 pub mod probe;
+pub mod rtsp;
 pub mod snapshot;
 
 use crate::{config::Limits, media::multipart::parser::ParserLimits};

@@ -11,7 +11,7 @@ use super::{
     response_kind::{DetectedBody, Expected, ResponseHead, detect_body},
 };
 use crate::{
-    config::{Environment, Limits, SourceConfig, UpstreamConfig, parse},
+    config::{Environment, Limits, RtspConfig, SourceConfig, UpstreamConfig, parse},
     media::{
         jpeg::JpegInfo,
         multipart::{
@@ -78,17 +78,38 @@ pub enum BodyEnd {
 /// # Errors
 /// The mistakes in the URL, without the URL.
 pub fn upstream(url: &str, insecure: bool) -> Result<UpstreamConfig, String> {
+    match source(url, &format!("type: mjpeg, insecure: {insecure}"))? {
+        SourceConfig::Mjpeg(upstream) => Ok(upstream),
+        _ => Err("the URL cannot be used".to_owned()),
+    }
+}
+
+/// Returns whether a URL is of an RTSP camera.
+pub fn is_rtsp(url: &str) -> bool {
+    url.split_once("://").is_some_and(|(scheme, _)| matches!(scheme, "rtsp" | "rtsps"))
+}
+
+/// Parses an RTSP camera's URL as the configuration does.
+///
+/// # Errors
+/// The mistakes in the URL, without the URL.
+pub fn rtsp(url: &str) -> Result<RtspConfig, String> {
+    match source(url, "type: rtsp")? {
+        SourceConfig::Rtsp(camera) => Ok(camera),
+        _ => Err("the URL cannot be used".to_owned()),
+    }
+}
+
+fn source(url: &str, keys: &str) -> Result<SourceConfig, String> {
     // Through JSON, which is YAML: any character of the URL stays what it is; `$` is not a variable here.
     let url = serde_json::to_string(&url.replace("${", "$${")).expect("a text is always JSON");
-    let yaml = format!("streams: {{probe: {{source: {{type: mjpeg, url: {url}, insecure: {insecure}}}}}}}");
+    let yaml = format!("streams: {{probe: {{source: {{{keys}, url: {url}}}}}}}");
     let config = parse(&yaml, "URL", &Environment::default()).map_err(|mistakes| {
         let messages: Vec<_> = mistakes.mistakes().iter().map(|mistake| mistake.message.clone()).collect();
         format!("the URL cannot be used: {}", messages.join("; "))
     })?;
-    match config.streams.into_iter().next().and_then(|stream| stream.sources.into_iter().next()) {
-        Some(SourceConfig::Mjpeg(upstream)) => Ok(upstream),
-        _ => Err("the URL cannot be used".to_owned()),
-    }
+    let source = config.streams.into_iter().next().and_then(|stream| stream.sources.into_iter().next());
+    source.ok_or_else(|| "the URL cannot be used".to_owned())
 }
 
 /// Examines a response, as the sources of type `mjpeg` and `snapshot` do.

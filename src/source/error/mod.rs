@@ -9,6 +9,7 @@ pub use printer::PrinterError;
 pub use reason::Reason;
 
 use super::{
+    camera::rtsp::error::RtspError,
     generated::{chart::error::PollError, error::RenderError},
     http_client::head_repair::HeadError,
     images::error::ImagesError,
@@ -194,6 +195,9 @@ pub enum SourceError {
         /// The error, and what helps.
         source: PrinterError,
     },
+    /// An RTSP session failed.
+    #[error(transparent)]
+    Rtsp(#[from] RtspError),
     /// A program produced no frames.
     #[error(transparent)]
     Program(#[from] ProgramError),
@@ -311,6 +315,7 @@ impl SourceError {
             }
             Self::Broken { .. } => "the connection to the camera broke",
             Self::Printer { source, .. } => return format!("the printer {}", source.public()).into(),
+            Self::Rtsp(error) => return error.public(),
             Self::Program(error) => return error.public(),
             Self::Render(RenderError::Pool(PoolError::Memory { .. }))
             | Self::Mosaic(MosaicError::Memory(_) | MosaicError::Pool(PoolError::Memory { .. })) => {

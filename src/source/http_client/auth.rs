@@ -4,7 +4,8 @@
 //! in clear text; the scheme of the last challenge is then used at once. Digest is preferred where it is
 //! offered.
 
-use digest_auth::{AuthContext, WwwAuthenticateHeader};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use digest_auth::{AuthContext, HttpMethod, WwwAuthenticateHeader};
 
 use crate::config::Login;
 
@@ -19,7 +20,7 @@ const MAX_NAME: usize = 20;
 
 /// The consequence of a 401.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(in crate::source) enum Verdict {
     /// Ask once more: [`Authorizer::authorization`] has an answer to the challenge.
     TryAgain,
     /// User and password are missing, or were refused.
@@ -38,7 +39,7 @@ pub(super) enum Authorization {
 
 /// The credentials of one camera, and the scheme that it requested.
 #[derive(Debug)]
-pub(super) struct Authorizer {
+pub(in crate::source) struct Authorizer {
     login: Option<Login>,
     scheme: Scheme,
     /// The challenge in `scheme` came within this request: if it is repeated, the password is wrong.
@@ -54,7 +55,7 @@ enum Scheme {
 }
 
 impl Authorizer {
-    pub(super) fn new(login: Option<Login>) -> Self {
+    pub(in crate::source) fn new(login: Option<Login>) -> Self {
         Self { login, scheme: Scheme::Unknown, fresh: false, digest_answers: 0 }
     }
 
@@ -64,7 +65,7 @@ impl Authorizer {
     }
 
     /// Begins a request. On a `new_connection` the nonce of the last one is not used again.
-    pub(super) fn begin_request(&mut self, new_connection: bool) {
+    pub(in crate::source) fn begin_request(&mut self, new_connection: bool) {
         self.fresh = false;
         self.digest_answers = 0;
         if new_connection && matches!(self.scheme, Scheme::Digest(_)) {
@@ -74,10 +75,28 @@ impl Authorizer {
 
     /// Returns the authorization to send for `uri` (path and query).
     pub(super) fn authorization(&mut self, uri: &str) -> Authorization {
+        self.answer("GET", uri)
+    }
+
+    /// Returns the `Authorization` header of a request by another protocol, RTSP.
+    pub(in crate::source) fn header(&mut self, method: &str, uri: &str) -> Option<String> {
+        match (self.answer(method, uri), &self.login) {
+            (Authorization::Basic, Some(login)) => {
+                let credentials = format!("{}:{}", login.user, login.password.reveal());
+                Some(format!("Basic {}", BASE64_STANDARD.encode(credentials)))
+            }
+            (Authorization::Digest(answer), _) => Some(answer),
+            _ => None,
+        }
+    }
+
+    fn answer(&mut self, method: &str, uri: &str) -> Authorization {
         match (&mut self.scheme, &self.login) {
             (Scheme::Basic, Some(_)) => Authorization::Basic,
             (Scheme::Digest(challenge), Some(login)) => {
-                let context = AuthContext::new(login.user.as_str(), login.password.reveal(), uri);
+                let (user, password) = (login.user.as_str(), login.password.reveal());
+                let method = HttpMethod(method.into());
+                let context = AuthContext::new_with_method(user, password, uri, None::<&[u8]>, method);
                 match challenge.respond(&context) {
                     Ok(answer) => Authorization::Digest(answer.to_string()),
                     Err(_) => Authorization::None,
@@ -88,7 +107,7 @@ impl Authorizer {
     }
 
     /// Takes the `WWW-Authenticate` values of a 401, and returns whether another request can do better.
-    pub(super) fn on_challenge(&mut self, values: &[&str]) -> Verdict {
+    pub(in crate::source) fn on_challenge(&mut self, values: &[&str]) -> Verdict {
         let challenges: Vec<String> = values.iter().flat_map(|value| split_challenges(value)).collect();
         let next = self.login.is_some().then(|| self.next_scheme(&challenges)).flatten();
         let verdict = match &next {

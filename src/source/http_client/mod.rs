@@ -22,7 +22,11 @@ mod redirect;
 mod request;
 mod response;
 
+pub(in crate::source) use auth::{Authorizer, Verdict};
 pub use body::{BodyDeadline, BodyReader};
 pub use client::HttpClient;
 pub(crate) use connection::tls::{client_config, client_config_trusting};
+pub(in crate::source) use connection::{
+    camera_connection::CameraConnection, connect::connect, origin::Origin,
+};
 pub use response::Response;

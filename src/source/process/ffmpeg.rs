@@ -41,7 +41,8 @@ fn rtsp_command(config: &RtspConfig) -> ExecConfig {
     let mut arguments = Arguments::new();
     // Nothing is buffered before the first picture is written.
     arguments.add(["-fflags", "nobuffer", "-flags", "low_delay"]);
-    arguments.add(["-rtsp_transport", config.transport.as_str()]);
+    let transport = if config.transport == RtspTransport::Udp { "udp" } else { "tcp" };
+    arguments.add(["-rtsp_transport", transport]);
     // Whatever the URL and the camera's responses contain, nothing else is opened: no file, no `concat:`, no
     // HTTP.
     arguments.add(["-protocol_whitelist", protocols(config)]);
@@ -54,8 +55,8 @@ fn rtsp_command(config: &RtspConfig) -> ExecConfig {
 fn protocols(config: &RtspConfig) -> &'static str {
     let secured = config.url.reveal().starts_with("rtsps:");
     match (config.transport, secured) {
-        (RtspTransport::Tcp, false) => "rtsp,tcp",
-        (RtspTransport::Tcp, true) => "rtsp,tls,tcp",
+        (RtspTransport::Auto | RtspTransport::Tcp, false) => "rtsp,tcp",
+        (RtspTransport::Auto | RtspTransport::Tcp, true) => "rtsp,tls,tcp",
         (RtspTransport::Udp, false) => "rtsp,rtp,udp,tcp",
         (RtspTransport::Udp, true) => "rtsp,rtp,srtp,udp,tls,tcp",
     }

@@ -253,7 +253,9 @@ impl StreamActor {
     fn show_offline_image(&mut self, ctx: &mut Context<Self>) {
         let Some(offline) = &self.offline else { return };
         let max_pixels = self.limits.max_frame_pixels;
-        let Some(card) = offline.card(&self.config, &self.reason, max_pixels) else { return };
+        let keyframe_wait = self.bus().stats().keyframe_wait().map(Reason::public_only);
+        let reason = keyframe_wait.as_ref().unwrap_or(&self.reason);
+        let Some(card) = offline.card(&self.config, reason, max_pixels) else { return };
         let seen = self.bus().newest().map_or(0, |newest| newest.seq);
         let queue = self.pool.queue(&self.config.name);
         let memory = self.pool.memory().clone();

@@ -20,9 +20,12 @@ use tokio::{
 };
 
 use crate::{
-    config::UpstreamConfig,
+    config::{RtspConfig, UpstreamConfig},
     source::{
-        camera::probe::{self, BodyEnd, ProbeLimits, ProbeReport},
+        camera::{
+            probe::{self, BodyEnd, ProbeLimits, ProbeReport},
+            rtsp::{self, probe::RtspReport},
+        },
         http_client::HttpClient,
     },
     web::{
@@ -72,7 +75,7 @@ pub(in crate::web) struct Asked {
 pub(in crate::web) struct Report {
     /// The reason for which no picture came; null if one did.
     problem: Option<String>,
-    /// The source's type in the configuration: `mjpeg` or `snapshot`.
+    /// The source's type in the configuration: `mjpeg`, `snapshot` or `rtsp`.
     #[serde(rename = "type")]
     kind: Option<&'static str>,
     status: Option<String>,
@@ -88,6 +91,11 @@ pub(in crate::web) struct Report {
     left_out: Vec<Counted>,
     /// The reason for which the camera's answer ended.
     ended: Option<String>,
+    /// The kind of an RTSP camera's video, such as `H.264`.
+    codec: Option<String>,
+    /// The transport of an RTSP camera's pictures: `tcp` or `udp`.
+    transport: Option<&'static str>,
+    keyframe_interval_s: Option<f64>,
     /// The last picture, in base64.
     picture: Option<String>,
 }
@@ -124,11 +132,18 @@ async fn answer(state: &WebState, text: &[u8]) -> Result<Report, Problem> {
         Problem::new(StatusCode::BAD_REQUEST, detail)
     };
     let asked: Asked = serde_json::from_slice(text).map_err(wrong)?;
-    let upstream = probe::upstream(&asked.url, asked.insecure)
-        .map_err(|detail| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail))?;
-    let _turn =
-        SLOTS.try_acquire().map_err(|_| Problem::unavailable("the limit on concurrent probes is reached"))?;
-    let report = timeout(TOTAL_TIMEOUT, probe_camera(state, &upstream)).await;
+    let unusable = |detail| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
+    let slot =
+        || SLOTS.try_acquire().map_err(|_| Problem::unavailable("the limit on concurrent probes is reached"));
+    let report = if probe::is_rtsp(&asked.url) {
+        let camera = probe::rtsp(&asked.url).map_err(unusable)?;
+        let _slot = slot()?;
+        timeout(TOTAL_TIMEOUT, probe_rtsp(state, &camera)).await
+    } else {
+        let upstream = probe::upstream(&asked.url, asked.insecure).map_err(unusable)?;
+        let _slot = slot()?;
+        timeout(TOTAL_TIMEOUT, probe_camera(state, &upstream)).await
+    };
     Ok(report.unwrap_or_else(|_| Report {
         problem: Some(format!("no response within {} s", TOTAL_TIMEOUT.as_secs())),
         ..Report::default()
@@ -157,7 +172,35 @@ async fn probe_camera(state: &WebState, upstream: &UpstreamConfig) -> Report {
     }
 }
 
+async fn probe_rtsp(state: &WebState, camera: &RtspConfig) -> Report {
+    let limits = state.runtime.settings.current().limits.clone();
+    match rtsp::probe::probe(camera, PROBE_LIMITS, &limits).await {
+        Ok(seen) => Report::of_rtsp(seen),
+        Err(error) => Report { problem: Some(error.to_string()), ..Report::default() },
+    }
+}
+
 impl Report {
+    fn of_rtsp(seen: RtspReport) -> Self {
+        let rates = seen.rates();
+        let side = |side: u32| u16::try_from(side).unwrap_or(u16::MAX);
+        let shown = !seen.picture.is_empty() && seen.picture.len() <= MAX_PICTURE_BYTES;
+        Self {
+            problem: seen.problem,
+            kind: Some("rtsp"),
+            codec: seen.codec.map(|codec| codec.to_string()),
+            transport: Some(if seen.is_udp { "udp" } else { "tcp" }),
+            keyframe_interval_s: seen.keyframe_interval_s.map(rounded),
+            frames: seen.frames,
+            fps: rates.map(|(fps, _)| rounded(fps)),
+            bytes_per_s: rates.map(|(_, bytes)| bytes.round()),
+            largest_frame_bytes: seen.largest,
+            sizes: seen.size.map(|(width, height)| (side(width), side(height))).into_iter().collect(),
+            picture: shown.then(|| BASE64_STANDARD.encode(&seen.picture)),
+            ..Self::default()
+        }
+    }
+
     fn with(self, seen: ProbeReport) -> Self {
         let rates = seen.rates();
         let shown = seen.frames > 0 && seen.last.len() <= MAX_PICTURE_BYTES;

@@ -2,6 +2,7 @@
 
 use std::{
     fmt, io,
+    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -15,7 +16,7 @@ use tokio_util::either::Either;
 use super::origin::Origin;
 
 /// An open connection. Reading from it gives the bytes that the camera sends.
-pub(in crate::source::http_client) struct CameraConnection {
+pub(in crate::source) struct CameraConnection {
     origin: Origin,
     stream: Either<TcpStream, Box<AsyncTlsStream<TcpStream>>>,
 }
@@ -36,6 +37,15 @@ impl CameraConnection {
         &self.origin
     }
 
+    /// Returns the addresses of both ends: ours and the camera's.
+    pub(in crate::source) fn addresses(&self) -> io::Result<(SocketAddr, SocketAddr)> {
+        let tcp = match &self.stream {
+            Either::Left(tcp) => tcp,
+            Either::Right(tls) => tls.get_ref().0,
+        };
+        Ok((tcp.local_addr()?, tcp.peer_addr()?))
+    }
+
     /// Returns whether it can take another request: the camera has not closed it, and has sent nothing since
     /// the last response but the empty line after its last chunk.
     pub(in crate::source::http_client) fn is_idle(&mut self) -> bool {
@@ -48,7 +58,7 @@ impl CameraConnection {
     }
 
     /// Writes all of `bytes`.
-    pub(in crate::source::http_client) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(in crate::source) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes).await?;
         self.stream.flush().await
     }

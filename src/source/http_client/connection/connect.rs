@@ -11,7 +11,7 @@ use super::{camera_connection::CameraConnection, origin::Origin, tls};
 use crate::source::error::{Deadline, SourceError};
 
 /// Connects to `origin`, in at most `within`.
-pub(in crate::source::http_client) async fn connect(
+pub(in crate::source) async fn connect(
     origin: &Origin,
     insecure: bool,
     within: Duration,

@@ -4,16 +4,17 @@ use url::Url;
 
 /// Scheme, host and port: the server that may see a stream's credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::source::http_client) struct Origin {
-    pub(in crate::source::http_client) https: bool,
+pub(in crate::source) struct Origin {
+    /// Whether it speaks TLS.
+    pub(in crate::source) https: bool,
     /// IPv6 without brackets.
-    pub(in crate::source::http_client) host: String,
-    pub(in crate::source::http_client) port: u16,
+    pub(in crate::source) host: String,
+    pub(in crate::source) port: u16,
 }
 
 impl Origin {
     /// Returns the origin of `url`; none for URLs of other schemes or without a host.
-    pub(in crate::source::http_client) fn from_url(url: &Url) -> Option<Self> {
+    pub(in crate::source) fn from_url(url: &Url) -> Option<Self> {
         let https = match url.scheme() {
             "http" => false,
             "https" => true,
@@ -27,7 +28,7 @@ impl Origin {
     }
 
     /// Returns host and port, as people write them.
-    pub(in crate::source::http_client) fn authority(&self) -> String {
+    pub(in crate::source) fn authority(&self) -> String {
         let Self { host, port, .. } = self;
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }

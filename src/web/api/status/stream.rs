@@ -116,6 +116,7 @@ impl StreamReport {
             state::State::Waiting { reason, next_try } => {
                 (Some(disclosed(reason, principal, Some(stream.name()))), *next_try)
             }
+            state::State::Connecting => (stats.keyframe_wait(), None),
             _ => (None, None),
         };
         Self {

@@ -1,0 +1,117 @@
+//! Cameras that speak RTSP: `type: rtsp`.
+//!
+//! One run is one session: JPEGs are passed as the camera encoded them, H.264 is decoded in the CPU pool. What
+//! framecast does not decode goes to ffmpeg, where it is installed. The session is `retina`'s; [`tunnel`]
+//! bounds and authorizes what it exchanges with the camera.
+
+mod codec;
+pub(in crate::source) mod error;
+#[cfg(feature = "h264")]
+mod h264;
+mod jpeg;
+mod picture;
+pub mod probe;
+mod session;
+mod substream;
+mod tunnel;
+
+use futures_util::future::LocalBoxFuture;
+use tokio::time::Instant;
+use tracing::debug;
+
+use crate::{
+    bus::Ingest,
+    config::{Limits, RtspConfig, RtspDecoder, RtspPreference, RtspTransport, Secret},
+    imaging::cpu_pool::StreamQueue,
+    source::{error::SourceError, traits::Source},
+};
+pub use codec::VideoCodec;
+use error::RtspError;
+use session::{Playing, SessionConfig, SessionEnd};
+
+/// Builds the source that shows a camera through ffmpeg.
+pub(in crate::source) type FfmpegSource = Box<dyn Fn(RtspConfig) -> Box<dyn Source>>;
+
+/// A camera that speaks RTSP.
+pub struct RtspSource {
+    session: SessionConfig,
+    queue: StreamQueue,
+    ffmpeg: FfmpegSource,
+}
+
+impl RtspSource {
+    /// Creates a source that opens a session at each run; `ffmpeg` builds the one for other codecs.
+    pub(in crate::source) fn new(
+        config: &RtspConfig,
+        limits: &Limits,
+        queue: StreamQueue,
+        ffmpeg: FfmpegSource,
+    ) -> Self {
+        Self { session: session_config(config, limits), queue, ffmpeg }
+    }
+
+    async fn run_once(&self, ingest: &Ingest) -> Result<(), SourceError> {
+        let SessionConfig { rtsp, .. } = &self.session;
+        if rtsp.decoder == RtspDecoder::Ffmpeg {
+            return (self.ffmpeg)(rtsp.clone()).run(ingest).await;
+        }
+        let (codec, refused, is_udp) = match self.watch(ingest).await {
+            Ok(()) => return Ok(()),
+            Err(SessionEnd::Failed(error)) => return Err(error),
+            Err(SessionEnd::NoPackets) => return Err(self.session.silent()),
+            Err(SessionEnd::Foreign { codec, refused, is_udp }) => (codec, refused, is_udp),
+        };
+        if rtsp.decoder == RtspDecoder::Auto && is_installed("ffmpeg") {
+            debug!("ffmpeg decodes {codec}");
+            let transport = if is_udp { RtspTransport::Udp } else { RtspTransport::Tcp };
+            return (self.ffmpeg)(RtspConfig { transport, ..rtsp.clone() }).run(ingest).await;
+        }
+        let host = self.session.host();
+        Err(match refused {
+            Some(reason) => RtspError::Undecodable { host, reason },
+            None => RtspError::Codec { host, codec },
+        }
+        .into())
+    }
+
+    /// Shows the camera's pictures; with `transport: auto` over UDP where nothing comes over TCP.
+    async fn watch(&self, ingest: &Ingest) -> Result<(), SessionEnd> {
+        let started = Instant::now();
+        let watch = |playing: Playing| self.show(playing, started, ingest);
+        match self.session.run(self.session.rtsp.transport, watch).await {
+            Err(SessionEnd::NoPackets) => self.session.run(RtspTransport::Udp, watch).await,
+            other => other,
+        }
+    }
+
+    async fn show(&self, playing: Playing, started: Instant, ingest: &Ingest) -> Result<(), SessionEnd> {
+        debug!(udp = playing.is_udp(), "the camera sends {}", playing.codec);
+        match playing.codec {
+            VideoCodec::Jpeg => jpeg::show(playing, &self.session, &self.queue, (started, ingest)).await,
+            #[cfg(feature = "h264")]
+            VideoCodec::H264 => h264::show(playing, &self.session, &self.queue, (started, ingest)).await,
+            codec => Err(SessionEnd::Foreign { codec, refused: None, is_udp: playing.is_udp() }),
+        }
+    }
+}
+
+impl Source for RtspSource {
+    fn run<'a>(&'a mut self, ingest: &'a Ingest) -> LocalBoxFuture<'a, Result<(), SourceError>> {
+        Box::pin(self.run_once(ingest))
+    }
+}
+
+/// Returns the settings of a session, which may be that of the camera's substream.
+fn session_config(config: &RtspConfig, limits: &Limits) -> SessionConfig {
+    let sub = (config.prefer == RtspPreference::Sub).then(|| substream::substream(config.url.reveal()));
+    let url = sub.flatten().map_or_else(|| config.url.clone(), Secret::new);
+    let rtsp = RtspConfig { url, ..config.clone() };
+    let (url, login) = rtsp.target();
+    SessionConfig { url, login, rtsp, limits: limits.clone() }
+}
+
+/// Returns whether a program of this name is on `PATH`.
+fn is_installed(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+}
