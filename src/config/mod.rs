@@ -31,7 +31,7 @@ pub use schema::{annotated_schema, json_schema, stream_schema, unit};
 pub use sections::{
     auth::{AuthConfig, Grant, Role, StreamScope, TokenConfig, TokenHash, UserConfig},
     chart::{AxisConfig, ChartConfig, ChartStyle, PollConfig, Publishers, SeriesConfig, Theme},
-    http_source::{Login, SnapshotConfig, UpstreamConfig},
+    http_source::{HttpAuth, Login, SnapshotConfig, UpstreamConfig},
     limits::Limits,
     log::{AccessLog, LogConfig, LogFormat},
     mosaic::MosaicConfig,

@@ -1,11 +1,17 @@
 //! Basic and digest authentication, against cameras that check the credentials.
 
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering::SeqCst},
+    time::Duration,
+};
 
 use digest_auth::{Algorithm, AlgorithmType};
+use framecast::config::{HttpAuth, UpstreamConfig};
 use testkit::fake_camera::{FakeCamera, Reply, Request};
 
-use crate::source_runner::{HEAD, answer, body, config, config_with_login, three, watch};
+use crate::source_runner::{
+    HEAD, answer, body, config, config_with_login, snapshots, three, watch, watch_source,
+};
 
 /// The basic credentials of `door:s3cret`.
 const BASIC: &str = "Basic ZG9vcjpzM2NyZXQ=";
@@ -188,4 +194,92 @@ async fn wrong_and_missing_passwords_end_soon_and_are_told_without_showing_them(
         }
         assert_eq!(camera.requests().len(), 3, "one without a login, two with one: accounts get locked");
     }
+}
+
+/// The answer of a camera that refuses without a challenge, by closing if the status is empty. It is gone after
+/// two right answers.
+fn refusing(status: &'static str) -> impl Fn(&Request) -> Reply {
+    let served = AtomicUsize::new(0);
+    move |request| match request.header("Authorization") {
+        Some(BASIC) if served.fetch_add(1, SeqCst) < 2 => stream(),
+        Some(BASIC) => Reply { bytes: b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n".into(), close: true },
+        _ if status.is_empty() => Reply { bytes: Vec::new(), close: true },
+        _ => {
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+            Reply { bytes: head.into(), close: true }
+        }
+    }
+}
+
+const UNASKED: &str = "; if it wants user and password without asking for them, set `auth: basic`";
+
+#[actix_web::test]
+async fn a_camera_that_refuses_without_asking_is_named_with_the_setting_and_works_with_it() {
+    for status in ["404 Not Found", "403 Forbidden", ""] {
+        let camera = FakeCamera::answering(refusing(status)).await;
+        let error = watch(config_with_login(&camera.url("/v"))).await.error();
+        assert!(error.ends_with(UNASKED), "{status}: {error}");
+        // Without user and password there is nothing to send.
+        let error = watch(config(&camera.url("/v"))).await.error();
+        assert!(!error.contains("auth"), "{status}: {error}");
+        let asked = camera.requests().len();
+        let basic = UpstreamConfig { auth: HttpAuth::Basic, ..config_with_login(&camera.url("/v")) };
+        watch(basic.clone()).await.assert_frames(&three(), status);
+        let outcome = watch_source(&mut snapshots(basic, Duration::from_millis(1))).await;
+        outcome.assert_shown(&three()[..1], status);
+        let requests = camera.requests();
+        assert!(requests.len() > asked + 1, "{status}");
+        assert!(requests[asked..].iter().all(|one| one.header("Authorization") == Some(BASIC)), "{status}");
+    }
+}
+
+#[actix_web::test]
+async fn basic_that_is_sent_unasked_and_refused_is_a_wrong_password() {
+    for (status, expected) in [
+        ("404 Not Found", "answered 404 Not Found: is the URL's path right?"),
+        ("401 Unauthorized", "answered 401: user or password is wrong, or missing in the URL"),
+    ] {
+        let camera = FakeCamera::answering(move |_| {
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+            Reply { bytes: head.into(), close: true }
+        })
+        .await;
+        let basic = UpstreamConfig { auth: HttpAuth::Basic, ..config_with_login(&camera.url("/v")) };
+        let error = watch(basic).await.error();
+        assert!(error.ends_with(expected), "{error}");
+        assert_eq!(camera.requests().len(), 1, "{status}");
+    }
+}
+
+#[actix_web::test]
+async fn basic_that_is_sent_unasked_gives_way_to_digest() {
+    let camera = FakeCamera::answering(|request| {
+        let is_right = digest_is_right(request, AlgorithmType::MD5, "n1");
+        let challenge = "Digest realm=\"cam\", nonce=\"n1\", qop=\"auth\", algorithm=MD5";
+        if is_right { stream() } else { refuse(&[challenge]) }
+    })
+    .await;
+    let basic = UpstreamConfig { auth: HttpAuth::Basic, ..config_with_login(&camera.url("/v")) };
+    watch(basic).await.assert_frames(&three(), "digest");
+    assert_eq!(camera.requests()[0].header("Authorization"), Some(BASIC));
+}
+
+#[actix_web::test]
+async fn basic_is_sent_unasked_to_the_configured_origin_only() {
+    let other = FakeCamera::answering(refusing("404 Not Found")).await;
+    let elsewhere = other.url("/v");
+    let first = FakeCamera::answering(move |request| {
+        let to = if request.target() == "/v" { "/w" } else { elsewhere.as_str() };
+        let head = format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n");
+        Reply { bytes: head.into(), close: false }
+    })
+    .await;
+    let basic = UpstreamConfig { auth: HttpAuth::Basic, ..config_with_login(&first.url("/v")) };
+    let error = watch(basic).await.error();
+    assert!(error.ends_with("answered 404 Not Found: is the URL's path right?"), "{error}");
+    let sent = |camera: &FakeCamera| -> Vec<_> {
+        camera.requests().iter().map(|one| one.header("Authorization").map(str::to_owned)).collect()
+    };
+    assert_eq!(sent(&first), [Some(BASIC.to_owned()), Some(BASIC.to_owned())], "also to another path of it");
+    assert_eq!(sent(&other), [None]);
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use framecast::{
     bus::{Bus, DropReason, Ingest},
-    config::{Limits, Login, Secret, UpstreamConfig},
+    config::{HttpAuth, Limits, Login, Secret, UpstreamConfig},
     source::{
         Source, SourceError,
         camera::{mjpeg::MjpegSource, snapshot::SnapshotSource},
@@ -18,6 +18,7 @@ pub(crate) fn config(url: &str) -> UpstreamConfig {
     UpstreamConfig {
         url: url.parse().unwrap(),
         login: None,
+        auth: HttpAuth::Auto,
         headers: Vec::new(),
         insecure: false,
         connect_timeout: long,

@@ -160,3 +160,25 @@ fn framecasts_own_streams_are_probed_for_what_they_are() {
     );
     relay.end_cleanly();
 }
+
+#[tokio::test]
+async fn basic_is_sent_unasked_with_its_flag_only() {
+    let camera = FakeCamera::answering(|request| {
+        let bytes = match request.header("Authorization") {
+            Some("Basic dTpw") => {
+                [&b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n\r\n"[..], &jpeg(1)].concat()
+            }
+            _ => b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        };
+        Reply { bytes, close: true }
+    })
+    .await;
+    let url = camera.url("/snap.jpg").replace("http://", "http://u:p@");
+    let refused = probe(&[&url]).await;
+    assert!(refused.stderr.contains("set `auth: basic`"), "{}", refused.stderr);
+    let report = probe(&["--basic", &url]).await;
+    let text = report.assert_success();
+    assert!(yaml(text).contains("type: snapshot") && yaml(text).contains("      auth: basic\n"), "{text}");
+    let without = probe(&["--basic", &camera.url("/")]).await;
+    assert!(without.stderr.contains("--basic needs user and password in the URL"), "{}", without.stderr);
+}

@@ -101,3 +101,26 @@ fn a_printer_needs_an_address_and_its_code() {
         "{text}"
     );
 }
+
+#[test]
+fn basic_unasked_needs_user_and_password() {
+    use framecast::config::HttpAuth;
+    let SourceConfig::Mjpeg(asked) = source("{type: mjpeg, url: http://u:p@h/}") else { panic!() };
+    assert_eq!(asked.auth, HttpAuth::Auto);
+    let SourceConfig::Snapshot(snapshot) = source("{type: snapshot, url: http://u:p@h/, auth: basic}") else {
+        panic!()
+    };
+    assert_eq!(snapshot.upstream().auth, HttpAuth::Basic);
+    for (source, mistake) in [
+        (
+            "{type: mjpeg, url: http://h/, auth: basic}",
+            "needs user and password in the url: http://user:password@",
+        ),
+        ("{type: snapshot, url: http://h/, auth: basic}", "needs user and password in the url"),
+        ("{type: mjpeg, url: http://u:p@h/, auth: digest}", "must be auto or basic, not digest"),
+    ] {
+        let found = mistakes(&format!("streams: {{a: {{source: {source}}}}}"));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains(&format!("streams.a.source.auth: {mistake}")), "{found:?}");
+    }
+}

@@ -8,13 +8,13 @@ use std::{
     time::Duration,
 };
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use clap::Args;
 use tokio::time::Instant;
 
 use super::output::print;
 use crate::{
-    config::Limits,
+    config::{HttpAuth, Limits},
     source::{
         camera::{
             probe::{self, ProbeLimits},
@@ -37,6 +37,9 @@ pub(super) struct ProbeArguments {
     /// The maximum time in seconds
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
+    /// Send user and password with the first request (`auth: basic`)
+    #[arg(long)]
+    basic: bool,
     /// Accept any certificate
     #[arg(long)]
     insecure: bool,
@@ -46,7 +49,11 @@ pub(super) fn run(arguments: ProbeArguments) -> anyhow::Result<ExitCode> {
     if probe::is_rtsp(&arguments.url) {
         return run_rtsp(&arguments);
     }
-    let upstream = probe::upstream(&arguments.url, arguments.insecure).map_err(anyhow::Error::msg)?;
+    let mut upstream = probe::upstream(&arguments.url, arguments.insecure).map_err(anyhow::Error::msg)?;
+    if arguments.basic {
+        ensure!(upstream.login.is_some(), "--basic needs user and password in the URL");
+        upstream.auth = HttpAuth::Basic;
+    }
     actix_rt::System::new().block_on(async {
         let limits = Limits::default();
         let mut client = HttpClient::new(&upstream, limits.max_header_bytes);

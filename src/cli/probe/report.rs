@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::{
     cli::url_argument::redacted,
-    config::{Login, RtspConfig, UpstreamConfig},
+    config::{HttpAuth, Login, RtspConfig, UpstreamConfig},
     media::{jpeg::JpegInfo, multipart::content_type::ContentKind},
     source::{
         camera::{
@@ -183,6 +183,9 @@ pub(super) fn rtsp_yaml(camera: &RtspConfig, is_udp: bool) -> String {
 pub(super) fn yaml(upstream: &UpstreamConfig, snapshot: bool) -> String {
     let kind = if snapshot { "snapshot" } else { "mjpeg" };
     let mut text = yaml_of(kind, &upstream.url, upstream.login.as_ref());
+    if upstream.auth == HttpAuth::Basic {
+        text += "      auth: basic\n";
+    }
     if upstream.insecure {
         text += "      insecure: true\n";
     }

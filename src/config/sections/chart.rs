@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
 
-use super::http_source::{CameraUrl, HeaderName, HeaderValue, Token, UpstreamConfig, split_login};
+use super::http_source::{CameraUrl, HeaderName, HeaderValue, HttpAuth, Token, UpstreamConfig, split_login};
 use crate::config::{
     reader::{Reader, nearest},
     values::{
@@ -255,6 +255,7 @@ impl PollConfig {
         let mut url = self.url.clone();
         UpstreamConfig {
             login: split_login(&mut url),
+            auth: HttpAuth::default(),
             url,
             headers: self.headers.clone(),
             insecure: self.insecure,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::config::{
@@ -36,6 +36,10 @@ macro_rules! upstream {
             /// User and password, taken out of the URL.
             #[serde(skip)]
             pub login: Option<Login>,
+            /// When user and password are sent: when the camera asks for them (`auto`, by Basic or Digest), or
+            /// with the first request (`basic`), for cameras that refuse without asking.
+            #[serde(default)]
+            pub auth: HttpAuth,
             $($others)*
             /// Headers sent with each request.
             #[serde(default, deserialize_with = "Pairs::<HeaderName, HeaderValue>::deserialize")]
@@ -77,11 +81,12 @@ upstream! {
 impl SnapshotConfig {
     /// The camera, without the interval.
     pub fn upstream(&self) -> UpstreamConfig {
-        let Self { url, login, interval: _, headers, insecure, .. } = self.clone();
+        let Self { url, login, auth, interval: _, headers, insecure, .. } = self.clone();
         let Self { connect_timeout, head_timeout, first_frame_timeout, frame_timeout, .. } = *self;
         UpstreamConfig {
             url,
             login,
+            auth,
             headers,
             insecure,
             connect_timeout,
@@ -90,6 +95,17 @@ impl SnapshotConfig {
             frame_timeout,
         }
     }
+}
+
+/// When user and password are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HttpAuth {
+    /// When the camera asks for them, by Basic or Digest.
+    #[default]
+    Auto,
+    /// By Basic with the first request.
+    Basic,
 }
 
 /// User and password of a camera.

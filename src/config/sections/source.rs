@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{
     chart::ChartConfig,
-    http_source::{AnswerTime, FrameTime, SnapshotConfig, Token, UpstreamConfig, split_login},
+    http_source::{AnswerTime, FrameTime, HttpAuth, SnapshotConfig, Token, UpstreamConfig, split_login},
     mosaic::MosaicConfig,
     program::{ExecConfig, RtspConfig, RtspDecoder, V4l2Config},
 };
@@ -192,6 +192,11 @@ impl SourceConfig {
             reader.wrong_key("size", most);
         }
         match self {
+            Self::Mjpeg(UpstreamConfig { login: None, auth: HttpAuth::Basic, .. })
+            | Self::Snapshot(SnapshotConfig { login: None, auth: HttpAuth::Basic, .. }) => {
+                reader
+                    .wrong_key("auth", "needs user and password in the url: http://user:password@host/path");
+            }
             Self::Exec(exec) => exec.check(reader),
             Self::Chart(chart) => chart.check(reader),
             Self::Mosaic(mosaic) => mosaic.check(reader),

@@ -66,7 +66,7 @@ impl ResponseHead {
     pub fn read(response: &Response<'_>, expected: Expected) -> Result<Self, SourceError> {
         let host = response.host().to_owned();
         if !(200..300).contains(&response.status()) {
-            return Err(SourceError::Status { host, status: response.status_text() });
+            return Err(response.status_error());
         }
         let kind = ContentKind::from_header(response.content_type());
         let coding = response.header("content-encoding").filter(|coding| *coding != "identity");

@@ -110,12 +110,20 @@ pub enum SourceError {
         reason: &'static str,
     },
     /// The status is not a success.
-    #[error("{host} answered {status}{}", hint(status))]
+    #[error("{host} answered {status}{}{}", hint(status), unasked(status, *login_unused))]
     Status {
         /// Host and port.
         host: String,
         /// Code and reason.
         status: String,
+        /// There are user and password, which were not sent: the camera did not ask for them.
+        login_unused: bool,
+    },
+    /// The camera closed the connection in place of an answer, and user and password were not sent.
+    #[error("{host} {}{UNASKED}", HeadError::NoAnswer)]
+    ClosedUnasked {
+        /// Host and port.
+        host: String,
     },
     /// The response is something other than pictures.
     #[error(
@@ -284,8 +292,12 @@ impl SourceError {
                 "the camera answered 401 after a redirect; credentials are not sent to another origin"
             }
             Self::Redirect { reason, .. } => return format!("the camera redirects {reason}").into(),
-            Self::Status { status, .. } => {
-                return format!("the camera answered {status}{}", hint(status)).into();
+            Self::Status { status, login_unused, .. } => {
+                let unasked = unasked(status, *login_unused);
+                return format!("the camera answered {status}{}{unasked}", hint(status)).into();
+            }
+            Self::ClosedUnasked { .. } => {
+                return format!("the camera {}{UNASKED}", HeadError::NoAnswer).into();
             }
             Self::ContentType { content_type, sniffed, what, .. } => {
                 let media = sniffed.or_else(|| MediaType::from_header(content_type));
@@ -380,4 +392,13 @@ fn hint(status: &str) -> &'static str {
         "429" | "503" => ": the camera is busy; does it serve another viewer?",
         _ => "",
     }
+}
+
+/// Advice for cameras that refuse without a challenge.
+const UNASKED: &str = "; if it wants user and password without asking for them, set `auth: basic`";
+
+/// Returns [`UNASKED`] for a status with which such cameras refuse.
+fn unasked(status: &str, login_unused: bool) -> &'static str {
+    let refuses = ["403", "404"].iter().any(|code| status.starts_with(code));
+    if refuses && login_unused { UNASKED } else { "" }
 }

@@ -2,12 +2,13 @@
 //!
 //! Nothing is sent before the camera's first challenge, so that a camera with digest never sees the password
 //! in clear text; the scheme of the last challenge is then used at once. Digest is preferred where it is
-//! offered.
+//! offered. With `auth: basic` each connection begins with Basic instead, for cameras that refuse without a
+//! challenge.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use digest_auth::{AuthContext, HttpMethod, WwwAuthenticateHeader};
 
-use crate::config::Login;
+use crate::config::{HttpAuth, Login};
 
 /// Maximum number of digest answers within one request: the first, one for a stale nonce, and one more for
 /// cameras whose nonce has been used up meanwhile. More would lock the account of a camera that counts
@@ -41,6 +42,7 @@ pub(super) enum Authorization {
 #[derive(Debug)]
 pub(in crate::source) struct Authorizer {
     login: Option<Login>,
+    mode: HttpAuth,
     scheme: Scheme,
     /// The challenge in `scheme` came within this request: if it is repeated, the password is wrong.
     fresh: bool,
@@ -55,8 +57,8 @@ enum Scheme {
 }
 
 impl Authorizer {
-    pub(in crate::source) fn new(login: Option<Login>) -> Self {
-        Self { login, scheme: Scheme::Unknown, fresh: false, digest_answers: 0 }
+    pub(in crate::source) fn new(login: Option<Login>, mode: HttpAuth) -> Self {
+        Self { login, mode, scheme: Scheme::Unknown, fresh: false, digest_answers: 0 }
     }
 
     /// Returns user and password.
@@ -70,6 +72,9 @@ impl Authorizer {
         self.digest_answers = 0;
         if new_connection && matches!(self.scheme, Scheme::Digest(_)) {
             self.scheme = Scheme::Unknown;
+        }
+        if self.mode == HttpAuth::Basic && matches!(self.scheme, Scheme::Unknown) {
+            self.scheme = Scheme::Basic;
         }
     }
 
@@ -246,7 +251,7 @@ mod tests {
     use crate::config::Secret;
 
     fn authorizer() -> Authorizer {
-        Authorizer::new(Some(Login { user: "door".into(), password: Secret::new("s3cret") }))
+        Authorizer::new(Some(Login { user: "door".into(), password: Secret::new("s3cret") }), HttpAuth::Auto)
     }
 
     const DIGEST: &str = r#"Digest realm="cam", nonce="n1", qop="auth", algorithm=MD5"#;
@@ -255,7 +260,7 @@ mod tests {
     #[test]
     fn nothing_is_sent_before_the_camera_asked_and_nothing_without_a_login() {
         assert_eq!(authorizer().authorization("/"), Authorization::None);
-        assert_eq!(Authorizer::new(None).on_challenge(&[DIGEST]), Verdict::Refused);
+        assert_eq!(Authorizer::new(None, HttpAuth::Auto).on_challenge(&[DIGEST]), Verdict::Refused);
     }
 
     #[test]
@@ -320,6 +325,26 @@ mod tests {
     }
 
     #[test]
+    fn basic_is_sent_unasked_where_it_is_configured_and_given_up_for_what_is_asked() {
+        let login = authorizer().login;
+        let mut auth = Authorizer::new(login, HttpAuth::Basic);
+        auth.begin_request(true);
+        assert_eq!(auth.authorization("/"), Authorization::Basic);
+        assert_eq!(auth.on_challenge(&["Basic realm=cam"]), Verdict::Refused);
+        auth.begin_request(false);
+        assert_eq!(auth.authorization("/"), Authorization::Basic, "the next request begins again");
+        assert_eq!(auth.on_challenge(&[DIGEST]), Verdict::TryAgain);
+        auth.begin_request(false);
+        assert!(matches!(auth.authorization("/"), Authorization::Digest(_)), "on the same connection");
+        auth.begin_request(true);
+        assert_eq!(auth.authorization("/"), Authorization::Basic);
+        let mut nobody = Authorizer::new(None, HttpAuth::Basic);
+        nobody.begin_request(true);
+        assert_eq!(nobody.authorization("/"), Authorization::None);
+        assert_eq!(nobody.on_challenge(&["Basic realm=cam"]), Verdict::Refused);
+    }
+
+    #[test]
     fn a_challenge_that_says_nothing_means_basic() {
         let mut auth = authorizer();
         assert_eq!(auth.on_challenge(&[]), Verdict::TryAgain);
@@ -359,7 +384,7 @@ mod tests {
         ] {
             let named = Verdict::Unanswerable(named.to_owned());
             assert_eq!(authorizer().on_challenge(challenges), named);
-            assert_eq!(Authorizer::new(None).on_challenge(challenges), named);
+            assert_eq!(Authorizer::new(None, HttpAuth::Auto).on_challenge(challenges), named);
         }
         assert_eq!(authorizer().on_challenge(&["Negotiate", "Basic realm=x"]), Verdict::TryAgain);
     }

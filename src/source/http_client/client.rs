@@ -28,6 +28,8 @@ pub struct HttpClient {
     head_timeout: Duration,
     max_header_bytes: usize,
     auth: Authorizer,
+    /// The camera may have user and password, but the last request had none: it did not ask.
+    login_unused: bool,
     cookies: CookieJar,
     /// The open connection, between two requests.
     idle: Option<CameraConnection>,
@@ -47,7 +49,8 @@ impl HttpClient {
             connect_timeout: config.connect_timeout,
             head_timeout: config.head_timeout,
             max_header_bytes,
-            auth: Authorizer::new(config.login.clone()),
+            auth: Authorizer::new(config.login.clone(), config.auth),
+            login_unused: false,
             cookies: CookieJar::default(),
             idle: None,
         }
@@ -72,7 +75,7 @@ impl HttpClient {
                 self.cookies.store(&exchange.headers("set-cookie"));
             }
             let Some(next) = target.redirected(exchange.status(), exchange.header("location"))? else {
-                return Ok(Response::new(exchange, &mut self.idle));
+                return Ok(Response::new(exchange, self.login_unused, &mut self.idle));
             };
             if next.origin == target.origin {
                 self.idle = exchange.drain(self.head_timeout).await;
@@ -127,10 +130,11 @@ impl HttpClient {
             }
         }
         let opened = connect::connect(&target.origin, self.insecure, self.connect_timeout).await?;
-        self.send(opened, target, headers).await.map_err(|failure| match failure {
-            SendFailure::Closed => {
-                SourceError::Head { host: target.origin.authority(), source: HeadError::NoAnswer }
-            }
+        let sent = self.send(opened, target, headers).await;
+        let host = || target.origin.authority();
+        sent.map_err(|failure| match failure {
+            SendFailure::Closed if self.login_unused => SourceError::ClosedUnasked { host: host() },
+            SendFailure::Closed => SourceError::Head { host: host(), source: HeadError::NoAnswer },
             SendFailure::Failed(error) => error,
         })
     }
@@ -151,6 +155,8 @@ impl HttpClient {
             all.extend(self.headers.iter().map(|(name, value)| (name.as_str(), value.reveal())));
             authorization = self.auth.authorization(path_and_query(&target.url));
         }
+        let has_login = target.trusted && self.auth.login().is_some();
+        self.login_unused = has_login && authorization == Authorization::None;
         let request = Request { url: &target.url, headers: all, login: self.auth.login(), authorization };
         Exchange::start(connection, request, self.max_header_bytes, self.head_timeout).await
     }

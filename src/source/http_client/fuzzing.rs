@@ -6,7 +6,7 @@ use super::{
     auth::{Authorization, Authorizer, Verdict},
     head_repair::HeadReader,
 };
-use crate::config::{Login, Secret};
+use crate::config::{HttpAuth, Login, Secret};
 
 const LIMIT: usize = 2048;
 
@@ -52,7 +52,7 @@ pub fn challenge(input: &[u8]) {
     let lines: Vec<_> = input.split(|&byte| byte == b'\n').filter(|line| visible(line)).collect();
     let values: Vec<_> = lines.iter().filter_map(|line| std::str::from_utf8(line).ok()).collect();
     let login = Login { user: "door\"\\".into(), password: Secret::new("hunter2-hunter2") };
-    let mut authorizer = Authorizer::new(Some(login));
+    let mut authorizer = Authorizer::new(Some(login), HttpAuth::Auto);
     authorizer.begin_request(true);
     let mut answers = 0;
     while authorizer.on_challenge(&values) == Verdict::TryAgain {

@@ -19,11 +19,16 @@ pub struct Response<'a> {
     exchange: Exchange,
     /// The client's slot for the connection, once the body has been read.
     idle: &'a mut Option<CameraConnection>,
+    login_unused: bool,
 }
 
 impl<'a> Response<'a> {
-    pub(super) fn new(exchange: Exchange, idle: &'a mut Option<CameraConnection>) -> Self {
-        let mut response = Self { exchange, idle };
+    pub(super) fn new(
+        exchange: Exchange,
+        login_unused: bool,
+        idle: &'a mut Option<CameraConnection>,
+    ) -> Self {
+        let mut response = Self { exchange, idle, login_unused };
         // There may be no body, as in a 304.
         response.release();
         response
@@ -113,6 +118,12 @@ impl<'a> Response<'a> {
     pub fn status_text(&self) -> String {
         let reason = StatusCode::from_u16(self.status()).ok().and_then(|status| status.canonical_reason());
         reason.map_or_else(|| self.status().to_string(), |reason| format!("{} {reason}", self.status()))
+    }
+
+    /// Returns the error of a status that is no success.
+    pub fn status_error(&self) -> SourceError {
+        let (host, status) = (self.host().to_owned(), self.status_text());
+        SourceError::Status { host, status, login_unused: self.login_unused }
     }
 
     /// Gives the connection back to the client, if it can be used again.

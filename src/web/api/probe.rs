@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use crate::{
-    config::{RtspConfig, UpstreamConfig},
+    config::{HttpAuth, RtspConfig, UpstreamConfig},
     source::{
         camera::{
             probe::{self, BodyEnd, ProbeLimits, ProbeReport},
@@ -67,6 +67,9 @@ pub(in crate::web) struct Asked {
     url: String,
     #[serde(default)]
     insecure: bool,
+    /// When user and password are sent, as in the configuration.
+    #[serde(default)]
+    auth: HttpAuth,
 }
 
 /// The result. The URL, and so the password, is not repeated.
@@ -140,7 +143,8 @@ async fn answer(state: &WebState, text: &[u8]) -> Result<Report, Problem> {
         let _slot = slot()?;
         timeout(TOTAL_TIMEOUT, probe_rtsp(state, &camera)).await
     } else {
-        let upstream = probe::upstream(&asked.url, asked.insecure).map_err(unusable)?;
+        let mut upstream = probe::upstream(&asked.url, asked.insecure).map_err(unusable)?;
+        upstream.auth = asked.auth;
         let _slot = slot()?;
         timeout(TOTAL_TIMEOUT, probe_camera(state, &upstream)).await
     };

@@ -90,7 +90,7 @@ impl Poller {
         let response = self.client.get(&[("accept", "application/json")]).await?;
         let host = response.host().to_owned();
         if !(200..300).contains(&response.status()) {
-            return Err(SourceError::Status { host, status: response.status_text() });
+            return Err(response.status_error());
         }
         let deadline = BodyDeadline::new(Deadline::NextFrame, self.within);
         let body = response.whole(MAX_ANSWER_BYTES, deadline).await?;

@@ -29,7 +29,7 @@ use url::{Position, Url};
 
 use super::error::RtspError;
 use crate::{
-    config::{Limits, Login, RtspTransport},
+    config::{HttpAuth, Limits, Login, RtspTransport},
     source::{
         error::SourceError,
         http_client::{Authorizer, CameraConnection, Origin, Verdict, connect},
@@ -133,7 +133,7 @@ impl Tunnel {
         progress.is_udp.set(transport == RtspTransport::Udp);
         let relay = Relay {
             host: host.clone(),
-            auth: Authorizer::new(login),
+            auth: Authorizer::new(login, HttpAuth::Auto),
             transport,
             max_header_bytes: limits.max_header_bytes,
             max_unclaimed: limits.max_frame_bytes + limits.max_frame_bytes / PACKET_OVERHEAD_DIVISOR,
