@@ -51,7 +51,7 @@ fn allocations_per_frame(viewers: usize) -> f64 {
         camera.address
     );
     let relay = TestRelay::start(&yaml);
-    let mut viewers: Vec<Viewer> = (0..viewers).map(|_| Viewer::join(relay.address())).collect();
+    let mut viewers: Vec<Viewer> = (0..viewers).map(|n| Viewer::join(relay.address(), n)).collect();
     let mut step = |number: u32| {
         camera.next.send(number).expect("the camera runs");
         viewers.iter_mut().for_each(|viewer| viewer.read_until_frame(number));
@@ -125,9 +125,12 @@ struct Viewer {
 }
 
 impl Viewer {
-    fn join(address: SocketAddr) -> Self {
+    /// Joins; every second one as an `<img>` of a browser does.
+    fn join(address: SocketAddr, n: usize) -> Self {
         let mut socket = TcpStream::connect(address).expect("the relay listens");
-        socket.write_all(b"GET /streams/door HTTP/1.1\r\nHost: relay\r\n\r\n").expect("the relay reads");
+        let more = if n % 2 == 1 { "Sec-Fetch-Dest: image\r\n" } else { "" };
+        let request = format!("GET /streams/door HTTP/1.1\r\nHost: relay\r\n{more}\r\n");
+        socket.write_all(request.as_bytes()).expect("the relay reads");
         let mut viewer = Self { socket, chunk: vec![0; 256 * 1024] };
         while viewer.line() > 0 {}
         viewer

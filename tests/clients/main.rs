@@ -9,6 +9,7 @@ mod home_assistant;
 mod hostile_texts;
 mod jpegtran;
 mod pages;
+mod picture_delay;
 mod program_sources;
 mod prometheus;
 mod proxies;

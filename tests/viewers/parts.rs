@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use testkit::{
     pictures::{jpeg, large_jpeg, without_segments},
-    stream_client::{FIRST_DELIMITER, NEXT_DELIMITER, StreamViewer, push},
+    stream_client::{FIRST_DELIMITER, HEAD_AHEAD, IMG, NEXT_DELIMITER, StreamViewer, push},
 };
 
 use crate::TestRelay;
@@ -57,6 +57,70 @@ async fn each_chunk_is_one_part_with_the_delimiter_behind_it() {
     }
 }
 
+/// Chromium and WebKit draw a part when they have the headers of the next one.
+#[tokio::test]
+async fn an_img_gets_each_parts_headers_with_the_picture_before() {
+    let relay = TestRelay::live_push(&jpeg(1)).await;
+    for lines in [
+        IMG,
+        "Sec-Fetch-Dest: image\r\nSec-Fetch-Mode: no-cors\r\nAccept: */*\r\n",
+        "Accept: image/avif,image/webp,image/apng,*/*;q=0.8\r\n",
+        "Accept: Image/png, */*\r\n",
+    ] {
+        for target in ["/streams/x", "/streams/x?chunked=0", "/?action=stream", "/streams/x?gray=1"] {
+            let mut viewer = StreamViewer::ask_with(relay.address(), target, lines).await;
+            let first = [FIRST_DELIMITER, HEAD_AHEAD].concat();
+            assert_eq!(String::from_utf8(viewer.body.exactly(first.len()).await).unwrap(), first);
+            let picture = viewer.body.exactly(jpeg(1).len()).await;
+            assert!(picture == jpeg(1) || target.contains("gray"), "{target}, {lines}");
+            if target.contains("gray") {
+                continue;
+            }
+            let next = [NEXT_DELIMITER, HEAD_AHEAD].concat();
+            assert_eq!(String::from_utf8(viewer.body.exactly(next.len()).await).unwrap(), next);
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_no_img_gets_the_headers_with_the_picture() {
+    let relay = TestRelay::live_push(&jpeg(1)).await;
+    for lines in [
+        "",
+        "Accept: */*\r\n",
+        "Accept: text/html,image/webp\r\n",
+        "Accept: imagery/jpeg\r\n",
+        "Sec-Fetch-Dest: document\r\nAccept: image/webp\r\n",
+        "Sec-Fetch-Dest: empty\r\n",
+        "Sec-Fetch-Mode: no-cors\r\nAccept: image/webp\r\n",
+        "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/156.0.0.0 Safari/537.36\r\n",
+    ] {
+        let mut viewer = StreamViewer::ask_with(relay.address(), "/streams/x", lines).await;
+        viewer.first_delimiter().await;
+        for _ in 0..2 {
+            let part = viewer.part().await;
+            assert_eq!((part.headers.len(), &part.jpeg), (3, &jpeg(1)), "{lines}");
+        }
+    }
+}
+
+/// ustreamer's parameters and the raw format are what was asked for, whoever asks.
+#[tokio::test]
+async fn an_img_gets_the_form_of_parts_that_its_url_asks_for() {
+    let relay = TestRelay::live_push(&jpeg(1)).await;
+    for (query, first) in [
+        ("extra_headers=1", "--boundarydonotcross\r\nContent-Type: image/jpeg\r\nContent-Length: "),
+        ("zero_data=1", "--boundarydonotcross\r\nContent-Type: image/jpeg\r\nContent-Length: 0\r\n"),
+        ("advance_headers=1", "--boundarydonotcross\r\nContent-Type: image/jpeg\r\nX-Timestamp: "),
+    ] {
+        let target = format!("/streams/x?{query}");
+        let mut viewer = StreamViewer::ask_with(relay.address(), &target, IMG).await;
+        assert_eq!(String::from_utf8(viewer.body.exactly(first.len()).await).unwrap(), first, "{query}");
+    }
+    let mut viewer = StreamViewer::ask_with(relay.address(), "/streams/x?format=raw", IMG).await;
+    assert_eq!(viewer.body.exactly(jpeg(1).len()).await, jpeg(1));
+}
+
 #[tokio::test]
 async fn a_picture_goes_out_as_the_very_bytes_that_came_in() {
     let pictures = [jpeg(1), large_jpeg(2, 10_000), large_jpeg(3, 3_000_000), jpeg(4)];
@@ -87,12 +151,22 @@ async fn the_same_bytes_come_whichever_way_they_are_sent() {
         for target in ["/streams/x", "/streams/x?chunked=0"].repeat(4) {
             viewers.push(StreamViewer::join(relay.address(), target).await);
         }
+        let mut images = Vec::new();
+        for _ in 0..8 {
+            let mut viewer = StreamViewer::ask_with(relay.address(), "/streams/x", IMG).await;
+            assert_eq!(viewer.body.chunk().await, [FIRST_DELIMITER, HEAD_AHEAD].concat().as_bytes());
+            images.push(viewer);
+        }
         for picture in
             [jpeg(1), large_jpeg(2, 400_000), large_jpeg(3, 3_000_000), jpeg(4), large_jpeg(5, 100_000)]
         {
             push(&relay, "x", &picture).await;
             for viewer in &mut viewers {
                 viewer.until(&picture).await;
+            }
+            let chunk = [&picture, NEXT_DELIMITER.as_bytes(), HEAD_AHEAD.as_bytes()].concat();
+            for viewer in &mut images {
+                while viewer.body.chunk().await != chunk {}
             }
         }
     }

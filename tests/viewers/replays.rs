@@ -5,7 +5,10 @@ use std::time::Duration;
 use testkit::{
     pictures::jpeg,
     raw_client::{Client, assert_problem},
-    stream_client::{CLOSING, PUSH_WITH_REPLAY, StreamViewer, push, report, report_when},
+    stream_client::{
+        CLOSING, FIRST_DELIMITER, HEAD_AHEAD, IMG, NEXT_DELIMITER, PUSH_WITH_REPLAY, StreamViewer, push,
+        report, report_when,
+    },
 };
 use tokio::time::Instant;
 
@@ -32,6 +35,16 @@ async fn what_happened_is_played_in_order_with_its_own_times_and_then_ends() {
         assert_eq!(String::from_utf8_lossy(&viewer.body.rest().await), CLOSING);
     }
     report_when(&relay, "x", |report| report["viewers"] == 0).await;
+}
+
+#[tokio::test]
+async fn a_replay_in_an_img_sends_each_parts_headers_with_the_picture_before() {
+    let relay = TestRelay::with_pictures(PUSH_WITH_REPLAY, 2, Duration::from_millis(20)).await;
+    let mut viewer = StreamViewer::ask_with(relay.address(), "/streams/x/replay?speed=10", IMG).await;
+    let parts = [FIRST_DELIMITER, NEXT_DELIMITER, NEXT_DELIMITER].map(|delimiter| [delimiter, HEAD_AHEAD]);
+    let parts = parts.map(|part| part.concat().into_bytes());
+    let all = [&parts[0], &jpeg(1), &parts[1], &jpeg(2), &parts[2], CLOSING.as_bytes()].concat();
+    assert!(viewer.body.rest().await == all, "other bytes");
 }
 
 #[tokio::test]

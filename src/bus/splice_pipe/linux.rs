@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn what_is_sent_is_what_is_written_otherwise() {
-        for framing in [Framing::Raw, Framing::Chunked] {
+        for framing in [Framing::Raw, Framing::Chunked, Framing::RawHeadAhead, Framing::ChunkedHeadAhead] {
             let frame = published(1, 100_000);
             let expected = written(&frame, framing);
             let mut pipe = SplicePipe::new().unwrap();

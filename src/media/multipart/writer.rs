@@ -25,6 +25,9 @@ pub const NEXT_DELIMITER: &[u8] = b"\r\n--boundarydonotcross\r\n";
 /// The rest of the closing delimiter when a stream ends, after the delimiter that was already sent.
 pub const CLOSING_AFTER_DELIMITER: &[u8] = b"--boundarydonotcross--\r\n";
 
+/// A part's headers that are sent ahead of its picture, without a length, which is not known yet.
+const HEAD_AHEAD: &[u8] = b"Content-Type: image/jpeg\r\n\r\n";
+
 const CRLF: &[u8] = b"\r\n";
 
 /// The framing of a viewer's response body.
@@ -34,14 +37,52 @@ pub enum Framing {
     Raw,
     /// Chunks (HTTP/1.1).
     Chunked,
+    /// No framing, and each part's headers are sent with the previous part ([`HEAD_AHEAD`]): Chromium and
+    /// WebKit draw a part when they have the next one's headers.
+    RawHeadAhead,
+    /// As [`Framing::RawHeadAhead`], in chunks.
+    ChunkedHeadAhead,
+}
+
+impl Framing {
+    /// Returns this framing with each part's headers sent ahead.
+    #[must_use]
+    pub fn with_head_ahead(self) -> Self {
+        if self.is_chunked() { Self::ChunkedHeadAhead } else { Self::RawHeadAhead }
+    }
+
+    /// Returns the headers of the first part that follow the first delimiter immediately.
+    pub fn first_head(self) -> &'static [u8] {
+        if self.has_head_ahead() { HEAD_AHEAD } else { b"" }
+    }
+
+    /// Returns the bytes after a part's picture, the next part's delimiter included.
+    fn tail(self) -> &'static [u8] {
+        let chunked = if self.has_head_ahead() {
+            &b"\r\n--boundarydonotcross\r\nContent-Type: image/jpeg\r\n\r\n\r\n"[..]
+        } else {
+            b"\r\n--boundarydonotcross\r\n\r\n"
+        };
+        if self.is_chunked() { chunked } else { &chunked[..chunked.len() - CRLF.len()] }
+    }
+
+    fn is_chunked(self) -> bool {
+        matches!(self, Self::Chunked | Self::ChunkedHeadAhead)
+    }
+
+    fn has_head_ahead(self) -> bool {
+        matches!(self, Self::RawHeadAhead | Self::ChunkedHeadAhead)
+    }
 }
 
 /// A rendered frame, in three pieces of which the middle one is the frame's own bytes.
 #[derive(Debug, Clone)]
 pub struct PreparedPart {
-    /// The chunk size line, then the part's headers; raw viewers start after the former.
+    /// The chunk size line, then the part's headers; raw viewers start after the former. Then the chunk size
+    /// line of viewers that have the headers already.
     head: Bytes,
     raw_start: usize,
+    head_end: usize,
     jpeg: Bytes,
 }
 
@@ -60,35 +101,33 @@ impl PreparedPart {
             timestamp(taken),
         );
         let chunk = format!("{:x}\r\n", headers.len() + jpeg.len() + NEXT_DELIMITER.len());
-        let mut head = BytesMut::with_capacity(chunk.len() + headers.len());
+        let chunk_ahead = format!("{:x}\r\n", jpeg.len() + Framing::RawHeadAhead.tail().len());
+        let (raw_start, head_end) = (chunk.len(), chunk.len() + headers.len());
+        let mut head = BytesMut::with_capacity(head_end + chunk_ahead.len());
         head.put_slice(chunk.as_bytes());
         head.put_slice(headers.as_bytes());
-        Self { head: head.freeze(), raw_start: chunk.len(), jpeg }
+        head.put_slice(chunk_ahead.as_bytes());
+        Self { head: head.freeze(), raw_start, head_end, jpeg }
     }
 
-    /// Returns the pieces to write, in order. The next part's headers can follow directly.
+    /// Returns the pieces to write, in order. The next part can follow directly.
     pub fn pieces(&self, framing: Framing) -> [Bytes; 3] {
-        const CHUNKED_TAIL: &[u8] = b"\r\n--boundarydonotcross\r\n\r\n";
-        match framing {
-            Framing::Raw => {
-                [self.head.slice(self.raw_start..), self.jpeg.clone(), Bytes::from_static(NEXT_DELIMITER)]
-            }
-            Framing::Chunked => [self.head.clone(), self.jpeg.clone(), Bytes::from_static(CHUNKED_TAIL)],
-        }
+        let start = match framing {
+            Framing::Raw => self.raw_start..self.head_end,
+            Framing::Chunked => 0..self.head_end,
+            Framing::RawHeadAhead => self.head_end..self.head_end,
+            Framing::ChunkedHeadAhead => self.head_end..self.head.len(),
+        };
+        [self.head.slice(start), self.jpeg.clone(), Bytes::from_static(framing.tail())]
     }
 
     /// Returns the number of bytes of [`PreparedPart::pieces`].
     pub fn len(&self, framing: Framing) -> usize {
-        let raw = self.head.len() - self.raw_start + self.jpeg.len() + NEXT_DELIMITER.len();
-        match framing {
-            Framing::Raw => raw,
-            Framing::Chunked => raw + self.raw_start + CRLF.len(),
-        }
+        self.pieces(framing).iter().map(Bytes::len).sum()
     }
 }
 
-/// Returns the next part's headers ahead of its picture (ustreamer's `advance_headers`), so that a browser
-/// that waits for them draws the previous picture; without a length, which is not known yet.
+/// Returns the headers that ustreamer sends ahead on request (`advance_headers`): [`HEAD_AHEAD`] and a time.
 pub fn advance_headers() -> Bytes {
     format!("Content-Type: image/jpeg\r\nX-Timestamp: {}\r\n\r\n", timestamp(SystemTime::now())).into()
 }
@@ -98,9 +137,10 @@ pub fn framed(pieces: [Bytes; 3], framing: Framing) -> [Bytes; 5] {
     let [first, second, third] = pieces;
     let len = first.len() + second.len() + third.len();
     // A chunk of no bytes would end the answer.
-    let (size, end) = match framing {
-        Framing::Chunked if len > 0 => (Bytes::from(format!("{len:x}\r\n")), Bytes::from_static(CRLF)),
-        Framing::Chunked | Framing::Raw => (Bytes::new(), Bytes::new()),
+    let (size, end) = if framing.is_chunked() && len > 0 {
+        (Bytes::from(format!("{len:x}\r\n")), Bytes::from_static(CRLF))
+    } else {
+        (Bytes::new(), Bytes::new())
     };
     [size, first, second, third, end]
 }
@@ -132,6 +172,19 @@ mod tests {
         assert_eq!(String::from_utf8(written(part.pieces(Framing::Chunked))).unwrap(), chunked);
         assert_eq!(part.len(Framing::Raw), raw.len());
         assert_eq!(part.len(Framing::Chunked), chunked.len());
+    }
+
+    #[test]
+    fn headers_that_are_sent_ahead_have_no_length_and_no_time() {
+        let part = PreparedPart::new(Bytes::from_static(b"<jpeg>"), SystemTime::now());
+        let raw = "<jpeg>\r\n--boundarydonotcross\r\nContent-Type: image/jpeg\r\n\r\n";
+        let chunked = format!("{:x}\r\n{raw}\r\n", raw.len());
+        for (framing, expected) in [(Framing::Raw, raw), (Framing::Chunked, &chunked)] {
+            let framing = framing.with_head_ahead();
+            assert_eq!(String::from_utf8(written(part.pieces(framing))).unwrap(), expected);
+            assert_eq!(part.len(framing), expected.len());
+            assert_eq!(framing.first_head(), HEAD_AHEAD);
+        }
     }
 
     #[test]

@@ -1,8 +1,14 @@
 //! The options that a viewer gives in the query of a stream.
 
-use actix_web::HttpRequest;
+use actix_web::{
+    HttpRequest,
+    http::header::{self, HeaderMap},
+};
 
-use crate::web::query::{is_switched_off, is_switched_on, query, switch};
+use crate::{
+    media::multipart::writer::Framing,
+    web::query::{is_switched_off, is_switched_on, query, switch},
+};
 
 /// The options of one viewer's stream.
 #[derive(Debug, Clone, Default)]
@@ -36,4 +42,23 @@ impl StreamOptions {
             cookie: None,
         }
     }
+
+    /// Returns the framing of a viewer's body. To an `<img>` the parts' headers are sent ahead, unless the
+    /// query asks for another form of the parts.
+    pub(in crate::web) fn framing(&self, request: &HttpRequest, is_chunked: bool) -> Framing {
+        let framing = if is_chunked { Framing::Chunked } else { Framing::Raw };
+        let other_parts = self.raw || self.advance_headers || self.extra_headers || self.zero_data;
+        if !other_parts && is_for_image(request.headers()) { framing.with_head_ahead() } else { framing }
+    }
+}
+
+/// Returns whether a browser requests a picture for an `<img>`. Browsers send `Sec-Fetch-*` over TLS and to
+/// this machine only; elsewhere `Accept` tells.
+fn is_for_image(headers: &HeaderMap) -> bool {
+    if let Some(destination) = headers.get("sec-fetch-dest") {
+        return destination == "image";
+    }
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.as_bytes().first_chunk::<6>());
+    accept.is_some_and(|accept| accept.eq_ignore_ascii_case(b"image/"))
+        && !headers.keys().any(|name| name.as_str().starts_with("sec-fetch-"))
 }

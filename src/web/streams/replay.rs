@@ -77,12 +77,15 @@ pub(in crate::web) async fn by_name(
     let outbox = Outbox::of(&request);
     outbox.set_stall_timeout(stream.config().viewer_timeout);
     let counts: Arc<ViewerCounters> = Arc::default();
+    // actix-http makes the chunks.
+    let framing = options.framing(&request, false);
     let player = Player {
         _listed: viewer_registration::begin(&state, &request, stream.name(), Kind::Replay, counts.clone()),
         counts,
         replay: ReplayCursor::new(pictures, speed),
         current: stream.bus().subscribe(),
-        pieces: VecDeque::from([Bytes::from_static(writer::FIRST_DELIMITER)]),
+        framing,
+        pieces: [writer::FIRST_DELIMITER, framing.first_head()].map(Bytes::from_static).into(),
         phase: ReplayState::Past,
         demand: goes_on.then(|| stream.demand()),
         guard,
@@ -163,6 +166,7 @@ enum ReplayState {
 struct Player {
     replay: ReplayCursor,
     current: BusReader,
+    framing: Framing,
     pieces: VecDeque<Bytes>,
     phase: ReplayState,
     /// The source runs while the past is played, if the present is to follow.
@@ -211,7 +215,7 @@ impl Player {
             self.end();
         } else if let Some(past) = self.replay.next_frame() {
             self.count(past.frame.jpeg().len());
-            self.pieces.extend(past.part.pieces(Framing::Raw));
+            self.pieces.extend(past.part.pieces(self.framing));
         }
     }
 
@@ -221,7 +225,7 @@ impl Player {
             self.end();
         } else if let Some(newest) = self.replay.next_live(&current) {
             self.count(newest.frame.jpeg().len());
-            self.pieces.extend(newest.part.pieces(Framing::Raw));
+            self.pieces.extend(newest.part.pieces(self.framing));
         } else {
             let ended = tokio::select! {
                 () = self.grant.ended() => true,

@@ -65,7 +65,11 @@ impl ViewerProducer {
             return;
         }
         let delimiter = Bytes::from_static(writer::FIRST_DELIMITER);
-        let ahead = if self.options.advance_headers { writer::advance_headers() } else { Bytes::new() };
+        let ahead = if self.options.advance_headers {
+            writer::advance_headers()
+        } else {
+            Bytes::from_static(self.framing.first_head())
+        };
         pieces.put(writer::framed([delimiter, ahead, Bytes::new()], self.framing));
     }
 

@@ -25,7 +25,7 @@ use super::{options::StreamOptions, viewer_feed::ViewerProducer, viewer_registra
 use crate::{
     config::Role,
     limits::BudgetError,
-    media::multipart::writer::{self, Framing},
+    media::multipart::writer,
     registry::ImageParams,
     stream::StreamHandle,
     viewer::FrameCursor,
@@ -86,7 +86,7 @@ pub(in crate::web) async fn answer_as(
     options: StreamOptions,
 ) -> Result<HttpResponse, Problem> {
     let chunked = request.version() == Version::HTTP_11 && !options.unchunked && stream.config().chunked;
-    let framing = if chunked { Framing::Chunked } else { Framing::Raw };
+    let framing = options.framing(request, chunked);
     let mut head = HttpResponse::Ok();
     stream_head(&mut head, state, &options);
     if request.method() == Method::HEAD {

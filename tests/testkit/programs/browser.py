@@ -1,14 +1,17 @@
-"""browser.py chromium|firefox: a headless browser that does what it is told, line by line.
+"""browser.py chromium|firefox|webkit: a headless browser that does what it is told, line by line.
 
 Each line of standard input is a command in JSON, `{"do": …}`; each answer is a line of JSON, `{"is": …}` or
 `{"failed": "why"}`. Commands that wait look again and again until what they wait for is there.
 
-Chromium is driven by chromedriver, over its HTTP interface; Firefox by Marionette, which it speaks itself.
+Chromium is driven by chromedriver and WebKitGTK's MiniBrowser by WebKitWebDriver, over their HTTP interface; Firefox by
+Marionette, which it speaks itself. A page finds this machine under the name in LAN_HOST, too (not in WebKit): a page of
+http://camera.lan/ is one of another machine for the browser, without what only secure contexts have.
 """
 
 import base64
 import importlib.util
 import json
+import os
 import pathlib
 import signal
 import socket
@@ -29,7 +32,9 @@ LOOK_AGAIN_SECONDS = 0.1
 # A moving picture changes far more; a blinking cursor or a border far less.
 CHANGED_PIXELS = 100
 CHANGED_LEVELS = 40
+LAN_HOST = "camera.lan"
 CHROMIUM_SWITCHES = [
+    f"--host-resolver-rules=MAP {LAN_HOST} 127.0.0.1",
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -42,6 +47,7 @@ CHROMIUM_SWITCHES = [
     "--window-size=1280,1024",
 ]
 FIREFOX_PREFERENCES = {
+    "network.dns.localDomains": LAN_HOST,
     "marionette.port": 0,
     "app.update.enabled": False,
     "browser.shell.checkDefaultBrowser": False,
@@ -91,25 +97,87 @@ def ask(method, url, body=None):
         raise Failed(f"chromedriver: {method} {url}: {error.read().decode()}") from error
 
 
-class Chromium:
+class WebDriver:
+    """What drivers of browsers have in common."""
+
+    def begin(self, port, wanted):
+        server = f"http://127.0.0.1:{port}"
+        # A page of endless pictures is never loaded completely: do not wait for that. The certificates of tests are
+        # vouched for by nobody.
+        wanted = {"pageLoadStrategy": "none", "acceptInsecureCerts": True, **wanted}
+        made = ask("POST", f"{server}/session", {"capabilities": {"alwaysMatch": wanted}})
+        self.session = f"{server}/session/{made['sessionId']}"
+
+    def open(self, url):
+        ask("POST", f"{self.session}/url", {"url": url})
+
+    def run(self, script, *args):
+        return ask("POST", f"{self.session}/execute/sync", {"script": script, "args": args})
+
+    def complaints(self):
+        return []
+
+
+class WebKit(WebDriver):
+    """Has no headless mode: it gets a screen of its own."""
+
+    def __init__(self, _profile):
+        self.screen = subprocess.Popen(
+            ["Xvfb", "-displayfd", "1", "-screen", "0", "1280x1024x24", "-nolisten", "tcp"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        display = self.screen.stdout.readline().strip()
+        environment = {**os.environ, "DISPLAY": f":{display}", "GDK_BACKEND": "x11", "LIBGL_ALWAYS_SOFTWARE": "1"}
+        # It says no port that it chose itself.
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self.driver = subprocess.Popen(["WebKitWebDriver", f"--port={port}"], env=environment)
+        try:
+            wait_for("WebKitWebDriver", lambda: self.is_ready(port))
+            options = {"binary": minibrowser(), "args": ["--automation"]}
+            self.begin(port, {"webkitgtk:browserOptions": options})
+        except Failed:
+            self.kill()
+            raise
+
+    @staticmethod
+    def is_ready(port):
+        try:
+            return ask("GET", f"http://127.0.0.1:{port}/status")["ready"]
+        except OSError:
+            return False
+
+    def kill(self):
+        for program in (self.driver, self.screen):
+            program.terminate()
+            program.wait()
+
+    def end(self):
+        try:
+            ask("DELETE", self.session)
+        finally:
+            self.kill()
+
+
+def minibrowser():
+    """It is in no folder of programs."""
+    found = sorted(pathlib.Path("/usr").glob("lib*/**/webkit2gtk-4.1/MiniBrowser"))
+    if not found:
+        raise Failed("no MiniBrowser: scripts/test installs what the tests need")
+    return str(found[0])
+
+
+class Chromium(WebDriver):
     def __init__(self, profile):
         self.driver = self.started_driver()
-        server = f"http://127.0.0.1:{self.driver.port}"
         options = {"args": [*CHROMIUM_SWITCHES, f"--user-data-dir={profile}"]}
-        # A page of endless pictures is never loaded completely: do not wait for that.
-        wanted = {
-            "goog:chromeOptions": options,
-            "goog:loggingPrefs": {"browser": "ALL"},
-            "pageLoadStrategy": "none",
-            # The certificates of tests are vouched for by nobody.
-            "acceptInsecureCerts": True,
-        }
         try:
-            made = ask("POST", f"{server}/session", {"capabilities": {"alwaysMatch": wanted}})
+            self.begin(self.driver.port, {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}})
         except Failed:
             self.driver.terminate()
             raise
-        self.session = f"{server}/session/{made['sessionId']}"
 
     @staticmethod
     def started_driver():
@@ -122,12 +190,6 @@ class Chromium:
                     return driver
             driver.wait()
         raise Failed(f"chromedriver found no port in {FREE_PORTS_TRIED} tries")
-
-    def open(self, url):
-        ask("POST", f"{self.session}/url", {"url": url})
-
-    def run(self, script, *args):
-        return ask("POST", f"{self.session}/execute/sync", {"script": script, "args": args})
 
     def run_long(self, script):
         return ask("POST", f"{self.session}/execute/async", {"script": script, "args": []})
@@ -322,7 +384,7 @@ def obey(browser, line):
 
 def main(kind):
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        browser = {"chromium": Chromium, "firefox": Firefox}[kind](profile)
+        browser = {"chromium": Chromium, "firefox": Firefox, "webkit": WebKit}[kind](profile)
         try:
             for line in sys.stdin:
                 print(json.dumps(obey(browser, line)), flush=True)

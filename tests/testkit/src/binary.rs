@@ -1,6 +1,6 @@
 //! The real `framecast` binary, serving a configuration on a free port.
 
-use std::{env, fs, path::PathBuf, process::Command};
+use std::{env, fs, net::SocketAddr, path::PathBuf, process::Command};
 
 use tempfile::TempDir;
 
@@ -48,6 +48,11 @@ impl Framecast {
             line.split_once("listening on ").map(|(_, url)| url.trim().trim_end_matches('/').to_owned())
         });
         Self { running, base, _folder: folder }
+    }
+
+    /// The address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.base.trim_start_matches("http://").parse().expect("it listens on an address without TLS")
     }
 
     /// The URL of a route.

@@ -26,6 +26,10 @@ impl Browser {
         Self::start("firefox")
     }
 
+    pub fn webkit() -> Self {
+        Self::start("webkit")
+    }
+
     fn start(kind: &str) -> Self {
         let mut command = Command::new(python());
         command

@@ -5,8 +5,8 @@
 //!   what a test does to it, and its [`proc_stats`])
 //! - cameras: [`fake_camera`], which sends scripted bytes in any of the [`dialects`]; [`stepped_camera`],
 //!   which moves when the test says so; [`malicious_camera`]
-//! - clients: [`raw_client`], [`stream_client`], [`web_socket`] and [`browser`]; [`program`] runs others;
-//!   [`attacks`]
+//! - clients: [`raw_client`], [`stream_client`], [`web_socket`] and [`browser`], with a [`repeat_filter`] before framecast;
+//!   [`program`] runs others; [`attacks`]
 //! - data: [`pictures`], [`numbered_pictures`], [`test_cert`]
 //!
 //! Modules that only one folder of tests uses are in that folder.
@@ -27,6 +27,7 @@ pub mod pictures;
 pub mod proc_stats;
 pub mod program;
 pub mod raw_client;
+pub mod repeat_filter;
 pub mod stepped_camera;
 pub mod stream_client;
 pub mod test_cert;

@@ -12,6 +12,12 @@ use crate::{
 
 pub const FIRST_DELIMITER: &str = "--boundarydonotcross\r\n";
 pub const NEXT_DELIMITER: &str = "\r\n--boundarydonotcross\r\n";
+/// What a browser sends for an `<img>`.
+pub const IMG: &str = "Sec-Fetch-Dest: image\r\n";
+
+/// The headers that it gets ahead of each picture.
+pub const HEAD_AHEAD: &str = "Content-Type: image/jpeg\r\n\r\n";
+
 /// The delimiter behind the last frame has gone out before.
 pub const CLOSING: &str = "--boundarydonotcross--\r\n";
 
@@ -61,6 +67,13 @@ impl StreamViewer {
         Self::begun(client, target).await
     }
 
+    /// Asks with these header lines, each ended by CRLF.
+    pub async fn ask_with(address: SocketAddr, target: &str, lines: &str) -> Self {
+        let mut client = Client::connect(address).await;
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: test\r\n{lines}\r\n").as_bytes()).await;
+        Self::begun(client, target).await
+    }
+
     /// Reads the head of the answer to a request that was sent.
     pub async fn begun(mut client: Client, target: &str) -> Self {
         let head = client.head().await;
@@ -77,10 +90,7 @@ impl StreamViewer {
 
     /// Joins with the cookie of a session.
     pub async fn join_with(address: SocketAddr, target: &str, cookie: &str) -> Self {
-        let mut client = Client::connect(address).await;
-        let request = format!("GET {target} HTTP/1.1\r\nHost: test\r\nCookie: {cookie}\r\n\r\n");
-        client.send(request.as_bytes()).await;
-        let mut viewer = Self::begun(client, target).await;
+        let mut viewer = Self::ask_with(address, target, &format!("Cookie: {cookie}\r\n")).await;
         viewer.first_delimiter().await;
         viewer
     }

@@ -407,7 +407,7 @@ impl Relay {
                     let is_udp = self.transport == RtspTransport::Udp;
                     Err(RtspError::Transport { host, is_udp }.into())
                 }
-                _ => Err(SourceError::Status { host, status: status_text(status) }),
+                _ => Err(SourceError::Status { host, status: status_text(status), login_unused: false }),
             };
         }
         let Some(pending) = self.pending.take() else { return Ok(()) };
