@@ -194,12 +194,12 @@ fn a_place_is_shared_counted_and_gone_with_its_last_holder() {
     model(|| {
         let places = RefCountedMap::<u8, RenditionEntry>::default();
         let hold = |places: &RefCountedMap<u8, RenditionEntry>| {
-            places.acquire(1, 1, |_| true, || RenditionEntry(false)).expect("there is room")
+            places.acquire(1, 1, |_| true, |_| true, || RenditionEntry(false)).expect("there is room")
         };
         let other = {
             let places = places.clone();
             thread::spawn(move || {
-                drop(places.acquire(1, 1, |_| true, || RenditionEntry(false)).expect("there is room"))
+                drop(places.acquire(1, 1, |_| true, |_| true, || RenditionEntry(false)).expect("there is room"))
             })
         };
         let mine = hold(&places);
@@ -214,7 +214,7 @@ fn a_place_is_shared_counted_and_gone_with_its_last_holder() {
 fn nobody_holds_a_place_that_was_given_up() {
     model(|| {
         let places = RefCountedMap::<u8, RenditionEntry>::default();
-        let first = places.acquire(1, 1, |_| true, || RenditionEntry(true)).unwrap();
+        let first = places.acquire(1, 1, |_| true, |_| true, || RenditionEntry(true)).unwrap();
         let place = first.entry().clone();
         let keeper = {
             let (places, place) = (places.clone(), place.clone());
@@ -222,7 +222,7 @@ fn nobody_holds_a_place_that_was_given_up() {
         };
         let leaving = thread::spawn(move || drop(first));
         let next =
-            places.acquire(1, 1, |_| true, || RenditionEntry(true)).expect("it was given up, or is joined");
+            places.acquire(1, 1, |_| true, |_| true, || RenditionEntry(true)).expect("it was given up, or is joined");
         let given_up = keeper.join().unwrap();
         leaving.join().unwrap();
         assert!(Arc::ptr_eq(&places.lock()[&1], next.entry()), "what is held is there");
@@ -236,9 +236,9 @@ fn there_are_never_more_places_than_allowed() {
         let places = RefCountedMap::<u8, RenditionEntry>::default();
         let other = {
             let places = places.clone();
-            thread::spawn(move || places.acquire(2, 1, |_| true, || RenditionEntry(true)).is_some())
+            thread::spawn(move || places.acquire(2, 1, |_| true, |_| true, || RenditionEntry(true)).is_some())
         };
-        let mine = places.acquire(1, 1, |_| true, || RenditionEntry(true)).is_some();
+        let mine = places.acquire(1, 1, |_| true, |_| true, || RenditionEntry(true)).is_some();
         let other = other.join().unwrap();
         assert!(mine != other, "room for one");
         assert_eq!(places.lock().len(), 1);

@@ -126,7 +126,7 @@ impl Relay {
         let rejections = Arc::new(Rejections::default());
         let uploads = Arc::new(Uploads::new(budgets.uploads.clone(), rejections.clone()));
         let viewers_per_address = Arc::new(AddressLimit::new(config.limits.max_viewers_per_address));
-        let renditions = Arc::new(Renditions::new(config.limits.max_renditions));
+        let renditions = Arc::new(Renditions::new(&config.limits));
         let auth = Arc::new(Authenticator::new(&config.auth));
         let webhooks = Arc::new(Webhooks::start(registry.clone(), events.clone(), Vec::new()));
         let components = Components {

@@ -102,7 +102,7 @@ impl Components {
         self.settings.set(Settings::from_config(new));
         self.auth.replace(&new.auth);
         self.webhooks.set_configs(new.webhooks.clone());
-        self.renditions.set_max(new.limits.max_renditions);
+        self.renditions.set_limits(&new.limits);
         self.spawner.set_limits(new.limits.clone());
         self.budgets.resize(&new.limits, memory_limit());
         self.connections.set(new);

@@ -105,6 +105,7 @@ fn changed_limits(old: &Limits, new: &Limits) -> LimitChanges {
         max_viewers: 0,
         max_viewers_per_stream: 0,
         max_renditions: 0,
+        max_tile_renditions: 0,
         max_live_connections: 0,
         max_viewers_per_address: Limits::default().max_viewers_per_address,
         max_requests_per_second: Limits::default().max_requests_per_second,

@@ -20,7 +20,7 @@ use dashmap::DashMap;
 pub use event_log::{Event, EventKind, Events, MAX_EVENTS, Visible, record_states};
 use futures_util::future::BoxFuture;
 pub use image_params::{ImageParams, ImageParamsError};
-pub use renditions::{Rendition, RenditionError, RenditionGuard, Renditions};
+pub use renditions::{Rendition, RenditionError, RenditionGuard, RenditionUse, Renditions};
 pub use snapshot_cache::SnapshotCache;
 
 use crate::{config::StreamConfig, media::stream_name::StreamName, stream::StreamHandle};

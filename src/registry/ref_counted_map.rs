@@ -52,11 +52,12 @@ impl<K, V> Clone for RefCountedMap<K, V> {
 
 impl<K: Hash + Eq + Clone, V: MapValue> RefCountedMap<K, V> {
     /// Joins the value of `key` if `is_it` accepts it, or makes one in its place; returns none if there are
-    /// `most` values already.
+    /// `most` values already, of those whose key `counts`.
     pub(super) fn acquire(
         &self,
         key: K,
         most: usize,
+        counts: impl Fn(&K) -> bool,
         is_it: impl FnOnce(&V) -> bool,
         make: impl FnOnce() -> V,
     ) -> Option<EntryGuard<K, V>> {
@@ -64,7 +65,11 @@ impl<K: Hash + Eq + Clone, V: MapValue> RefCountedMap<K, V> {
         let there = entries.get(&key).filter(|entry| is_it(&entry.value)).cloned();
         let entry = match there {
             Some(entry) => entry,
-            None if entries.len() >= most && !entries.contains_key(&key) => return None,
+            None if !entries.contains_key(&key)
+                && entries.keys().filter(|key| counts(key)).count() >= most =>
+            {
+                return None;
+            }
             None => {
                 let entry = Arc::new(MapEntry { value: make(), holders: watch::Sender::new(0) });
                 // A replaced value ends by itself.

@@ -3,7 +3,9 @@
 //!
 //! [`Renditions::acquire`] joins the rendition or creates it; of two concurrent requests one creates it and
 //! the other joins. It runs while it has a holder, and two seconds longer. It ends with the stream that it
-//! shows. There are at most `limits.max_renditions`; a request for one more is refused and counted.
+//! shows. A request for more than the limit is refused and counted. The tiles of pages have a limit of their
+//! own, and no rendition in common with viewers: a page with many tiles takes no viewer's rendition, and
+//! viewers take no tile's.
 //!
 //! Renditions are not listed as streams: they have no number and no URL of their own, and no stream can show
 //! them.
@@ -29,6 +31,7 @@ use super::{
 };
 use crate::{
     bus::{Bus, Totals},
+    config::Limits,
     media::stream_name::StreamName,
     observability::task_counts,
     stream::{StreamHandle, StreamStatus, state::State},
@@ -42,11 +45,32 @@ const LINGER: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Renditions {
     entries: RefCountedMap<Key, RenditionEntry>,
+    viewers: Budget,
+    tiles: Budget,
+}
+
+type Key = (StreamName, ImageParams, RenditionUse);
+
+/// The use of a rendition, which has a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RenditionUse {
+    /// Viewers that request it in the URL, or whose quality is adapted: `limits.max_renditions`.
+    Viewers,
+    /// Tiles of the dashboard: `limits.max_tile_renditions`.
+    Tiles,
+}
+
+#[derive(Debug)]
+struct Budget {
     max: AtomicUsize,
     rejected: AtomicU64,
 }
 
-type Key = (StreamName, ImageParams);
+impl Budget {
+    fn new(max: usize) -> Self {
+        Self { max: AtomicUsize::new(max), rejected: AtomicU64::new(0) }
+    }
+}
 
 /// One rendition, perhaps not started yet.
 #[derive(Debug)]
@@ -79,7 +103,9 @@ impl MapValue for RenditionEntry {
 pub struct Rendition {
     /// The parameters that were requested.
     pub params: ImageParams,
-    /// Returns the stream that shows it.
+    /// Who uses it.
+    pub used_by: RenditionUse,
+    /// The stream that shows it.
     pub stream: StreamHandle,
 }
 
@@ -88,12 +114,14 @@ pub struct Rendition {
 pub enum RenditionError {
     /// The maximum number of renditions exists.
     #[error(
-        "there are as many renditions as limits.max_renditions allows: {max}; ask for one that is there, or \
-         for the stream as it is"
+        "there are as many renditions as {limit} allows: {max}; ask for one that is there, or for the stream \
+         as it is"
     )]
     AtCapacity {
         /// The limit.
         max: usize,
+        /// Its name.
+        limit: &'static str,
     },
     /// No thread could start it.
     #[error("the rendition cannot be started: {0}")]
@@ -115,9 +143,10 @@ impl RenditionGuard {
 }
 
 impl Renditions {
-    /// Creates the renditions, at most `most` at the same time.
-    pub fn new(most: usize) -> Self {
-        Self { entries: RefCountedMap::default(), max: AtomicUsize::new(most), rejected: AtomicU64::new(0) }
+    /// Creates the renditions, with the limits of `limits`.
+    pub fn new(limits: &Limits) -> Self {
+        let (viewers, tiles) = (Budget::new(limits.max_renditions), Budget::new(limits.max_tile_renditions));
+        Self { entries: RefCountedMap::default(), viewers, tiles }
     }
 
     /// Joins the rendition of `origin`, or makes it. Must be called inside an actix system.
@@ -128,9 +157,10 @@ impl Renditions {
         &self,
         origin: &StreamHandle,
         params: ImageParams,
+        used_by: RenditionUse,
         starter: &dyn StreamStarter,
     ) -> Result<RenditionGuard, RenditionError> {
-        let guard = self.acquire_entry(origin, params)?;
+        let guard = self.acquire_entry(origin, params, used_by)?;
         // If the request that makes it is dropped meanwhile, the next one that waits makes it.
         let made = guard.entry().value.stream.get_or_try_init(|| async {
             let stream = starter.start_unlisted(params.stream_config(origin.config())).await?;
@@ -148,15 +178,28 @@ impl Renditions {
         &self,
         origin: &StreamHandle,
         params: ImageParams,
+        used_by: RenditionUse,
     ) -> Result<EntryGuard<Key, RenditionEntry>, RenditionError> {
-        let key = (origin.name().clone(), params);
+        let key = (origin.name().clone(), params, used_by);
+        let max = self.max(used_by);
         let is_it = |made: &RenditionEntry| Arc::ptr_eq(&made.origin, origin.bus());
         let is_counted = AtomicBool::new(false);
         let make = || RenditionEntry { origin: origin.bus().clone(), stream: OnceCell::new(), is_counted };
-        self.entries.acquire(key, self.max(), is_it, make).ok_or_else(|| {
-            self.rejected.fetch_add(1, Ordering::Relaxed);
-            RenditionError::AtCapacity { max: self.max() }
+        self.entries.acquire(key, max, |key| key.2 == used_by, is_it, make).ok_or_else(|| {
+            self.budget(used_by).rejected.fetch_add(1, Ordering::Relaxed);
+            let limit = match used_by {
+                RenditionUse::Viewers => "limits.max_renditions",
+                RenditionUse::Tiles => "limits.max_tile_renditions",
+            };
+            RenditionError::AtCapacity { max, limit }
         })
+    }
+
+    fn budget(&self, used_by: RenditionUse) -> &Budget {
+        match used_by {
+            RenditionUse::Viewers => &self.viewers,
+            RenditionUse::Tiles => &self.tiles,
+        }
     }
 
     /// Returns the renditions of a stream, in the order of their parameters.
@@ -190,30 +233,31 @@ impl Renditions {
     fn running(&self, wanted: impl Fn(&RenditionEntry) -> bool) -> Vec<Rendition> {
         let entries = self.entries.lock();
         let wanted = entries.iter().filter(|(_, entry)| wanted(&entry.value));
-        let running = wanted.filter_map(|((_, params), entry)| {
-            Some(Rendition { params: *params, stream: entry.value.stream.get()?.clone() })
+        let running = wanted.filter_map(|(&(_, params, used_by), entry)| {
+            Some(Rendition { params, used_by, stream: entry.value.stream.get()?.clone() })
         });
         running.collect()
     }
 
-    /// Returns the number of renditions, including those that are about to start.
-    pub fn count(&self) -> usize {
-        self.entries.lock().len()
+    /// Returns the number of renditions of one use, including those that are about to start.
+    pub fn count(&self, used_by: RenditionUse) -> usize {
+        self.entries.lock().keys().filter(|key| key.2 == used_by).count()
     }
 
-    /// Returns the largest allowed number of renditions.
-    pub fn max(&self) -> usize {
-        self.max.load(Ordering::Relaxed)
+    /// Returns the largest allowed number of renditions of one use.
+    pub fn max(&self, used_by: RenditionUse) -> usize {
+        self.budget(used_by).max.load(Ordering::Relaxed)
     }
 
-    /// Sets the largest allowed number of renditions; running ones beyond it continue.
-    pub fn set_max(&self, most: usize) {
-        self.max.store(most, Ordering::Relaxed);
+    /// Sets the largest allowed numbers of renditions; running ones beyond them continue.
+    pub fn set_limits(&self, limits: &Limits) {
+        self.viewers.max.store(limits.max_renditions, Ordering::Relaxed);
+        self.tiles.max.store(limits.max_tile_renditions, Ordering::Relaxed);
     }
 
-    /// Returns the number of renditions that were refused so far because of the limit.
-    pub fn rejected(&self) -> u64 {
-        self.rejected.load(Ordering::Relaxed)
+    /// Returns the number of renditions of one use that were refused so far because of the limit.
+    pub fn rejected(&self, used_by: RenditionUse) -> u64 {
+        self.budget(used_by).rejected.load(Ordering::Relaxed)
     }
 }
 
@@ -262,7 +306,7 @@ mod tests {
 
     use futures_util::{FutureExt, future::BoxFuture};
 
-    use super::*;
+    use super::{RenditionUse::Viewers, *};
     use crate::{
         config::{self, Config, StreamConfig},
         imaging::CpuPool,
@@ -313,15 +357,20 @@ mod tests {
         ImageParams::parse(|key| (key == "width").then(|| width.to_string())).unwrap()
     }
 
+    /// Returns renditions with a limit of `most` for viewers, and of one for tiles.
+    fn limited(most: usize) -> Renditions {
+        Renditions::new(&Limits { max_renditions: most, max_tile_renditions: 1, ..Limits::default() })
+    }
+
     async fn stopped(stream: &StreamHandle) {
         stream.status_changes().wait_for(|status| status.state == State::Stopped).await.unwrap();
     }
 
     #[actix::test]
     async fn two_who_come_at_the_same_moment_share_one() {
-        let (starter, renditions) = (Starter::new(), Renditions::new(1));
+        let (starter, renditions) = (Starter::new(), limited(1));
         let door = starter.door().await;
-        let hold = || renditions.acquire(&door, wide(320), &starter);
+        let hold = || renditions.acquire(&door, wide(320), Viewers, &starter);
         let (a, b) = tokio::join!(hold(), hold());
         assert!(Arc::ptr_eq(a.unwrap().stream().bus(), b.unwrap().stream().bus()));
         assert_eq!(starter.started.load(Ordering::Relaxed), 1);
@@ -333,59 +382,73 @@ mod tests {
 
     #[actix::test]
     async fn who_gives_up_while_it_is_made_leaves_it_to_the_next_or_leaves_nothing() {
-        let (starter, renditions) = (Starter::new(), Renditions::new(1));
+        let (starter, renditions) = (Starter::new(), limited(1));
         let door = starter.door().await;
-        let hold = || Box::pin(renditions.acquire(&door, wide(320), &starter));
+        let hold = || Box::pin(renditions.acquire(&door, wide(320), Viewers, &starter));
         let (mut first, mut second) = (hold(), hold());
         assert!((&mut first).now_or_never().is_none());
         assert!((&mut second).now_or_never().is_none());
         drop(first);
         second.await.unwrap();
         assert_eq!(starter.started.load(Ordering::Relaxed), 2, "the first one's was never seen");
-        let other = Renditions::new(1);
-        let mut only = Box::pin(other.acquire(&door, wide(320), &starter));
+        let other = limited(1);
+        let mut only = Box::pin(other.acquire(&door, wide(320), Viewers, &starter));
         assert!((&mut only).now_or_never().is_none());
-        assert_eq!(other.count(), 1);
+        assert_eq!(other.count(Viewers), 1);
         drop(only);
-        assert_eq!(other.count(), 0);
+        assert_eq!(other.count(Viewers), 0);
     }
 
     #[actix::test]
     async fn one_more_than_allowed_is_refused_and_counted() {
-        let (starter, renditions) = (Starter::new(), Renditions::new(1));
+        let (starter, renditions) = (Starter::new(), limited(1));
         let door = starter.door().await;
-        let _first = renditions.acquire(&door, wide(320), &starter).await.unwrap();
-        let refused = renditions.acquire(&door, wide(640), &starter).await;
-        assert!(matches!(refused, Err(RenditionError::AtCapacity { max: 1 })));
-        assert_eq!(renditions.rejected(), 1);
-        renditions.acquire(&door, wide(320), &starter).await.expect("it is there already");
+        let _first = renditions.acquire(&door, wide(320), Viewers, &starter).await.unwrap();
+        let refused = renditions.acquire(&door, wide(640), Viewers, &starter).await;
+        assert!(matches!(refused, Err(RenditionError::AtCapacity { max: 1, .. })));
+        assert_eq!(renditions.rejected(Viewers), 1);
+        renditions.acquire(&door, wide(320), Viewers, &starter).await.expect("it is there already");
+    }
+
+    #[actix::test]
+    async fn tiles_and_viewers_take_no_rendition_from_each_other() {
+        let (starter, renditions) = (Starter::new(), limited(1));
+        let door = starter.door().await;
+        let mut held = Vec::new();
+        for used_by in [RenditionUse::Tiles, Viewers] {
+            held.push(renditions.acquire(&door, wide(320), used_by, &starter).await.expect("its own budget"));
+            let refused = renditions.acquire(&door, wide(640), used_by, &starter).await;
+            assert!(matches!(refused, Err(RenditionError::AtCapacity { max: 1, .. })));
+            assert_eq!((renditions.count(used_by), renditions.rejected(used_by)), (1, 1));
+        }
+        assert!(!Arc::ptr_eq(held[0].stream().bus(), held[1].stream().bus()));
     }
 
     #[actix::test]
     async fn it_goes_when_nobody_has_held_it_for_its_linger() {
-        let (starter, renditions) = (Starter::new(), Renditions::new(1));
+        let (starter, renditions) = (Starter::new(), limited(1));
         let door = starter.door().await;
         tokio::time::pause();
-        let held = renditions.acquire(&door, wide(320), &starter).await.unwrap();
+        let held = renditions.acquire(&door, wide(320), Viewers, &starter).await.unwrap();
         let stream = held.stream().clone();
         tokio::time::sleep(LINGER * 10).await;
         drop(held);
         tokio::time::sleep(LINGER / 2).await;
-        let held = renditions.acquire(&door, wide(320), &starter).await.unwrap();
+        let held = renditions.acquire(&door, wide(320), Viewers, &starter).await.unwrap();
         assert!(Arc::ptr_eq(held.stream().bus(), stream.bus()), "it lingers");
         tokio::time::sleep(LINGER).await;
-        assert_eq!(renditions.count(), 1);
+        assert_eq!(renditions.count(Viewers), 1);
         drop(held);
         stopped(&stream).await;
-        assert_eq!(renditions.count(), 0);
+        assert_eq!(renditions.count(Viewers), 0);
         assert_eq!(starter.started.load(Ordering::Relaxed), 1);
     }
 
     #[actix::test]
     async fn what_it_has_sent_stays_counted_when_it_ends() {
-        let (starter, renditions) = (Starter::new(), Renditions::new(2));
+        let (starter, renditions) = (Starter::new(), limited(2));
         let door = starter.door().await;
-        let held = renditions.acquire(&door, wide(320), &starter).await.unwrap();
+        let held = renditions.acquire(&door, wide(320), Viewers, &starter).await.unwrap();
         held.stream().bus().stats().count_frame_out(100, 2);
         let sent = || {
             let totals = renditions.totals_of(&door);
@@ -396,25 +459,25 @@ mod tests {
         drop(held);
         tokio::time::pause();
         stopped(&stream).await;
-        assert_eq!((renditions.count(), sent()), (0, (1, 100, 2)));
-        let again = renditions.acquire(&door, wide(320), &starter).await.unwrap();
+        assert_eq!((renditions.count(Viewers), sent()), (0, (1, 100, 2)));
+        let again = renditions.acquire(&door, wide(320), Viewers, &starter).await.unwrap();
         again.stream().bus().stats().count_frame_out(50, 0);
         assert_eq!(sent(), (2, 150, 2), "with those of the next");
     }
 
     #[actix::test]
     async fn it_ends_with_its_stream_and_that_of_the_next_stream_of_the_name_is_another() {
-        let (starter, renditions) = (Starter::new(), Renditions::new(1));
+        let (starter, renditions) = (Starter::new(), limited(1));
         let door = starter.door().await;
-        let held = renditions.acquire(&door, wide(320), &starter).await.unwrap();
+        let held = renditions.acquire(&door, wide(320), Viewers, &starter).await.unwrap();
         let next = starter.door().await;
-        let of_next = renditions.acquire(&next, wide(320), &starter).await.unwrap();
+        let of_next = renditions.acquire(&next, wide(320), Viewers, &starter).await.unwrap();
         assert!(!Arc::ptr_eq(held.stream().bus(), of_next.stream().bus()));
         door.stop().await;
         stopped(held.stream()).await;
         assert_eq!((renditions.of_stream(&door).len(), renditions.of_stream(&next).len()), (0, 1));
         next.stop().await;
         stopped(of_next.stream()).await;
-        assert_eq!(renditions.count(), 0);
+        assert_eq!(renditions.count(Viewers), 0);
     }
 }

@@ -167,7 +167,7 @@ fn each_mistake_beside_the_streams_has_its_place_and_says_what_would_be_right() 
             &["f.yaml:1:9: limits: must be a map, not a single value: the keys here are \
                  max_frame_bytes, max_frame_pixels, max_header_bytes, max_viewers, \
                  max_viewers_per_stream, max_live_connections, max_viewers_per_address, \
-                 max_requests_per_second, max_replay_bytes, max_renditions, \
+                 max_requests_per_second, max_replay_bytes, max_renditions, max_tile_renditions, \
                  max_decode_bytes, max_upload_bytes, max_uploads_per_stream, \
                  max_uploads_per_address, max_unsent_bytes, \
                  max_unsent_bytes_per_connection, max_connections_per_address"],

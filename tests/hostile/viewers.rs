@@ -7,6 +7,7 @@ use testkit::{
     fixture::{Fixture, until},
     numbered_pictures::long,
     raw_client::{Client, TIMEOUT},
+    web_socket::{ServerMessage, WebSocket},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -201,6 +202,69 @@ async fn a_thousand_renditions_are_asked_for_and_eight_are_made() {
             .await;
         })
         .await;
+    fixture.end();
+}
+
+/// A dashboard with 50 tiles beside viewers of as many renditions as there may be, and more of both.
+#[tokio::test]
+async fn tiles_take_no_rendition_from_viewers_nor_viewers_from_tiles() {
+    const TILES: usize = 50;
+    let streams =
+        (0..=TILES).map(|n| format!("  cam{n}: {{source: {{type: pattern, size: 320x240, fps: 2}}}}\n"));
+    let top = format!("limits: {{max_tile_renditions: {TILES}, max_renditions: 2}}");
+    let fixture = Fixture::serving(&top, &streams.collect::<String>()).await;
+    let when = async |tiles: usize, refused: usize, viewers: usize| {
+        until("the renditions", async || {
+            let all = fixture.all().await;
+            let expected = |running: usize, most: usize, refused: usize| {
+                serde_json::json!({"running": running, "most": most, "refused": refused})
+            };
+            let is = (&all["tile_renditions"], &all["renditions"]["running"]);
+            let wanted = (&expected(tiles, TILES, refused), &viewers.into());
+            if is == wanted { Ok(()) } else { Err(format!("{is:?}")) }
+        })
+        .await;
+    };
+    let mut page = WebSocket::open(fixture.address(), "/api/live").await;
+    let subscribe = async |page: &mut WebSocket, id: usize| {
+        let stream = format!("cam{id}");
+        page.say(serde_json::json!({"type": "subscribe", "id": id, "stream": stream, "width": 160})).await;
+        loop {
+            let binary = |got: &ServerMessage| match got {
+                ServerMessage::Binary(bytes) => Some(bytes.clone()),
+                _ => None,
+            };
+            let picture = page.until(binary).await;
+            let word = |at: usize| u32::from_be_bytes(picture[at..at + 4].try_into().unwrap());
+            page.say(serde_json::json!({"type": "ack", "id": word(0), "seq": word(4)})).await;
+            if word(0) as usize == id {
+                return framecast::media::jpeg::inspect(&picture[16..]).expect("it is a picture").width;
+            }
+        }
+    };
+    // Viewers first: their renditions leave room for all tiles.
+    let mut viewers = Vec::new();
+    for (n, status) in [(0, 200), (1, 200), (2, 503)] {
+        let mut client = Client::connect(fixture.address()).await;
+        let request = format!("GET /streams/cam{n}?width=160 HTTP/1.1\r\nHost: test\r\n\r\n");
+        client.send(request.as_bytes()).await;
+        assert_eq!(client.head().await.status, status, "viewer {n}");
+        viewers.push(client);
+    }
+    for n in 0..TILES {
+        assert_eq!(subscribe(&mut page, n).await, 160, "tile {n}");
+    }
+    when(TILES, 0, 2).await;
+    assert_eq!(subscribe(&mut page, TILES).await, 320, "one more gets the stream's own pictures");
+    when(TILES, 1, 2).await;
+    // And tiles leave room for viewers.
+    drop(viewers);
+    when(TILES, 1, 0).await;
+    let mut client = Client::connect(fixture.address()).await;
+    client.send(b"GET /streams/cam3?width=160 HTTP/1.1\r\nHost: test\r\n\r\n").await;
+    assert_eq!(client.head().await.status, 200);
+    drop((client, page));
+    when(0, 1, 0).await;
     fixture.end();
 }
 

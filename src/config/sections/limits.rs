@@ -48,6 +48,10 @@ pub struct Limits {
     /// gets 503.
     #[serde(default = "count::<_, 16>", with = "Text::<Count<usize, 0, 1000>>")]
     pub max_renditions: usize,
+    /// Maximum concurrent renditions for the tiles of dashboards, which all pages share that show a stream in
+    /// about the same size. A tile beyond it gets the pictures of the stream itself.
+    #[serde(default = "count::<_, 64>", with = "Text::<Count<usize, 0, 1000>>")]
+    pub max_tile_renditions: usize,
     /// Memory for decoding, drawing and encoding, of all pictures. Three quarters are for pictures in
     /// progress, which wait for it, and are refused if they need more; pushed files that are converted get
     /// nine sixteenths (docs/operations.md lists the memory of pictures). A quarter is for pictures that are

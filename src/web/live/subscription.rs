@@ -23,7 +23,7 @@ use crate::{
     bus::{Current, PublishedFrame},
     media::frame::FrameKind,
     observability::task_counts,
-    registry::{ImageParams, RenditionGuard},
+    registry::{ImageParams, RenditionGuard, RenditionUse},
     stream::StreamHandle,
     web::state::WebState,
 };
@@ -127,7 +127,8 @@ async fn smaller(state: &WebState, request: &Subscribe, stream: &StreamHandle) -
     };
     let params = ImageParams::parse(side).expect("the shared sizes are in the range that it takes");
     // Who is refused is counted there.
-    state.streams.renditions.acquire(stream, params, &*state.streams.starter).await.ok()
+    let starter = &*state.streams.starter;
+    state.streams.renditions.acquire(stream, params, RenditionUse::Tiles, starter).await.ok()
 }
 
 /// Sends what `shown` shows, and counts it as a picture of `stream`, until it has ended.

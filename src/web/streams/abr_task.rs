@@ -21,7 +21,7 @@ use tracing::debug;
 use crate::{
     bus::AbrLevelGuard,
     media::frame::FrameKind,
-    registry::{ImageParams, RenditionError, RenditionGuard},
+    registry::{ImageParams, RenditionError, RenditionGuard, RenditionUse},
     stream::StreamHandle,
     viewer::{AbrController, FrameCounts},
     web::{server::transport::ProducerGuard, state::State},
@@ -101,7 +101,8 @@ impl AbrTask {
                 if params.is_default() {
                     return (step, Ok(None));
                 }
-                let held = state.streams.renditions.acquire(&stream, params, &*state.streams.starter).await;
+                let (renditions, starter) = (&state.streams.renditions, &*state.streams.starter);
+                let held = renditions.acquire(&stream, params, RenditionUse::Viewers, starter).await;
                 (step, held.map(Some))
             }
             .boxed_local(),

@@ -6,7 +6,7 @@ use crate::{
     bus::PublishedFrame,
     imaging::transform::pipeline::Pipeline,
     media::frame::Frame,
-    registry::{ImageParams, RenditionGuard},
+    registry::{ImageParams, RenditionGuard, RenditionUse},
     stream::{StreamHandle, ViewerGuard},
     web::{
         middleware::{problem::Problem, rejections::FullLimit},
@@ -38,7 +38,8 @@ pub(in crate::web) async fn join(
     if params.is_default() {
         return Ok((guard, None));
     }
-    let held = state.streams.renditions.acquire(stream, params, &*state.streams.starter).await;
+    let (renditions, starter) = (&state.streams.renditions, &*state.streams.starter);
+    let held = renditions.acquire(stream, params, RenditionUse::Viewers, starter).await;
     let held = held.inspect_err(|_| state.access.rejections.count_viewer(FullLimit::Renditions))?;
     guard.switch_to(Some(held.stream()));
     Ok((guard, Some(held)))

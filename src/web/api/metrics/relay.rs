@@ -6,6 +6,7 @@ use super::family::{MetricDef, Scrape, metric, unix};
 use crate::{
     imaging::codec::codec,
     observability::{process::ProcessStats, task_counts::TaskKind},
+    registry::RenditionUse,
     web::state::WebState,
 };
 
@@ -33,12 +34,22 @@ const GAUGES: &[Single] = &[
         ),
         |state| state.runtime.settings.current().limits.max_live_connections as f64,
     ),
-    (metric("framecast_renditions", "Running renditions of all streams."), |state| {
-        state.streams.renditions.count() as f64
+    (metric("framecast_renditions", "Running renditions that viewers requested, of all streams."), |state| {
+        state.streams.renditions.count(RenditionUse::Viewers) as f64
     }),
     (metric("framecast_renditions_limit", "The limit on renditions (limits.max_renditions)."), |state| {
-        state.streams.renditions.max() as f64
+        state.streams.renditions.max(RenditionUse::Viewers) as f64
     }),
+    (metric("framecast_tile_renditions", "Running renditions for the tiles of pages."), |state| {
+        state.streams.renditions.count(RenditionUse::Tiles) as f64
+    }),
+    (
+        metric(
+            "framecast_tile_renditions_limit",
+            "The limit on renditions for tiles (limits.max_tile_renditions).",
+        ),
+        |state| state.streams.renditions.max(RenditionUse::Tiles) as f64,
+    ),
     (
         metric(
             "framecast_connections_limit",
@@ -83,7 +94,14 @@ const COUNTERS: &[Single] = &[
             "framecast_refused_renditions_total",
             "Renditions that were requested, also by adaptive viewers, and refused at the limit.",
         ),
-        |state| state.streams.renditions.rejected() as f64,
+        |state| state.streams.renditions.rejected(RenditionUse::Viewers) as f64,
+    ),
+    (
+        metric(
+            "framecast_refused_tile_renditions_total",
+            "Tiles that get the stream's own pictures because the limit on renditions for tiles is reached.",
+        ),
+        |state| state.streams.renditions.rejected(RenditionUse::Tiles) as f64,
     ),
     (
         metric(

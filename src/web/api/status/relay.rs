@@ -10,7 +10,7 @@ use crate::{
     auth::Principal,
     config::{Mistake, Role},
     imaging::codec::codec,
-    registry::ConfigStatus,
+    registry::{ConfigStatus, RenditionUse},
     stream::StreamHandle,
     web::{
         response::{json_numbers::unix_seconds, visibility::administers},
@@ -35,6 +35,7 @@ pub(in crate::web) struct Report {
     mosaic: Option<String>,
     /// Those that viewers ask for in the URL.
     renditions: RenditionsReport,
+    tile_renditions: RenditionsReport,
     /// Connections to framecast.
     connections: ConnectionsReport,
     /// Requests that were refused, by reason.
@@ -55,7 +56,8 @@ impl Report {
             uptime_s: state.runtime.started_at.elapsed().as_secs(),
             default_stream: state.default_stream().ok().filter(may_see).map(name),
             mosaic: state.streams.registry.overview().filter(may_see).map(name),
-            renditions: RenditionsReport::of(&state.streams.renditions),
+            renditions: RenditionsReport::of(&state.streams.renditions, RenditionUse::Viewers),
+            tile_renditions: RenditionsReport::of(&state.streams.renditions, RenditionUse::Tiles),
             connections: ConnectionsReport::of(&state.runtime.connections),
             refused: state.access.rejections.totals(),
             config: ConfigReport::of(state.streams.control.config_status(), principal),

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::frame_size::FrameSize;
 use crate::{
     bus::{AbrLevels, DropReason, STEPS},
-    registry::{Rendition, Renditions},
+    registry::{Rendition, RenditionUse, Renditions},
     web::response::json_numbers::rounded,
 };
 
@@ -29,7 +29,7 @@ impl AdaptiveReport {
     }
 }
 
-/// The renditions of all streams.
+/// The renditions of all streams that have one use.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Renditions")]
 pub(super) struct RenditionsReport {
@@ -39,8 +39,12 @@ pub(super) struct RenditionsReport {
 }
 
 impl RenditionsReport {
-    pub(super) fn of(renditions: &Renditions) -> Self {
-        Self { running: renditions.count(), most: renditions.max(), refused: renditions.rejected() }
+    pub(super) fn of(renditions: &Renditions, used_by: RenditionUse) -> Self {
+        Self {
+            running: renditions.count(used_by),
+            most: renditions.max(used_by),
+            refused: renditions.rejected(used_by),
+        }
     }
 }
 
@@ -49,6 +53,7 @@ impl RenditionsReport {
 #[schemars(rename = "Rendition")]
 pub(super) struct RenditionReport {
     query: String,
+    tiles: bool,
     viewers: usize,
     fps: f64,
     frames_in: u64,
@@ -61,13 +66,14 @@ pub(super) struct RenditionReport {
 }
 
 impl RenditionReport {
-    pub(super) fn of(Rendition { params, stream }: &Rendition) -> Self {
+    pub(super) fn of(Rendition { params, used_by, stream }: &Rendition) -> Self {
         let stats = stream.bus().stats();
         let newest = stream.bus().newest();
         let newest = newest.as_ref().map(|newest| &newest.frame);
         let busy = stats.dropped().find(|(reason, _)| *reason == DropReason::Busy);
         Self {
             query: params.to_string(),
+            tiles: *used_by == RenditionUse::Tiles,
             viewers: stats.viewers(),
             fps: rounded(stats.fps(Instant::now())),
             frames_in: stats.frames_in(),
