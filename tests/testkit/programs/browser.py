@@ -130,17 +130,25 @@ class WebKit(WebDriver):
         )
         display = self.screen.stdout.readline().strip()
         environment = {**os.environ, "DISPLAY": f":{display}", "GDK_BACKEND": "x11", "LIBGL_ALWAYS_SOFTWARE": "1"}
-        # It says no port that it chose itself.
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        self.driver = subprocess.Popen(["WebKitWebDriver", f"--port={port}"], env=environment)
+        port = self.start_driver(environment)
         try:
-            wait_for("WebKitWebDriver", lambda: self.is_ready(port))
             options = {"binary": minibrowser(), "args": ["--automation"]}
             self.begin(port, {"webkitgtk:browserOptions": options})
         except Failed:
             self.kill()
             raise
+
+    def start_driver(self, environment):
+        """It says no port that it chose itself, and ends when another program was faster."""
+        for _ in range(FREE_PORTS_TRIED):
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                port = free.getsockname()[1]
+            command = ["WebKitWebDriver", f"--port={port}"]
+            self.driver = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+            wait_for("WebKitWebDriver", lambda: self.is_ready(port) or self.driver.poll() is not None)
+            if self.driver.poll() is None:
+                return port
+        raise Failed(f"WebKitWebDriver found no port in {FREE_PORTS_TRIED} tries")
 
     @staticmethod
     def is_ready(port):
