@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    config::{Added, MAX_ADDED, carried_elsewhere, restored},
+    config::{Added, MAX_ADDED, carried_elsewhere, restored, written_out},
     media::stream_name::StreamName,
     registry::{ReloadError, StreamEdit},
 };
@@ -29,10 +29,11 @@ pub(super) fn apply_edit(
             after.remove(at);
             return Ok((after, false));
         }
-        (_, StreamEdit::Create(settings) | StreamEdit::Replace(settings)) => settings,
+        (_, StreamEdit::Create(settings) | StreamEdit::Replace(settings)) => written_out(&settings),
         (Some(at), StreamEdit::Merge(patch)) => {
             let mut merged = before[at].settings.clone();
             merge_patch(&mut merged, &patch);
+            merged = written_out(&merged);
             if let Some(path) = carried_elsewhere(&before[at].settings, &patch, &merged) {
                 return Err(ReloadError::CredentialForOtherHost { path: format!("streams.{name}.{path}") });
             }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     error::{Mistakes, NOWHERE},
-    yaml::{Entry, Kind, Node},
+    yaml::{Entry, Node},
 };
 use crate::media::stream_name::StreamName;
 
@@ -57,9 +57,7 @@ impl Written {
 
 /// Puts `added` after the streams of the file. One that the file has too is left out: the file counts.
 pub(crate) fn graft(root: &mut Node, added: &[Added], mistakes: &Mistakes) {
-    let Kind::Map(top) = &mut root.kind else { return };
-    let Some(streams) = top.iter_mut().find(|entry| entry.key == "streams") else { return };
-    let Kind::Map(streams) = &mut streams.value.kind else { return };
+    let Some(streams) = root.keys_mut("streams") else { return };
     let own = streams.len();
     for one in added {
         if streams[..own].iter().any(|entry| entry.key == one.name) {

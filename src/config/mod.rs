@@ -25,9 +25,10 @@ pub use environment::Environment;
 pub use error::{ConfigErrors, Mistake, Position};
 pub use load::{ADMIN_VARIABLE, DEMO, demo, load_file, parse, parse_time, parse_with, read_file};
 pub use locate::{ConfigSource, effective_path};
+pub use reader::written_out;
 pub use redact::{STARS, carried_elsewhere, redacted, restored};
 pub use root::{Config, unknown_streams};
-pub use schema::{annotated_schema, json_schema, stream_schema, unit};
+pub use schema::{annotated_schema, json_schema, stream_schemas, unit};
 pub use sections::{
     auth::{AuthConfig, Grant, Role, StreamScope, TokenConfig, TokenHash, UserConfig},
     chart::{AxisConfig, ChartConfig, ChartStyle, PollConfig, Publishers, SeriesConfig, Theme},

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use super::{
     api_streams::Written,
     error::{Position, join, printable_key},
-    reader::{Context, Reader, nearest, unknown_key},
+    reader::{Context, Reader, add_push_token, nearest, unknown_key},
     schema::SECTIONS,
     sections::{
         auth::{AuthConfig, StreamScope, TokenConfig, UserConfig},
@@ -115,7 +115,12 @@ fn read_streams(
     inherited: &[Entry],
     max_pixels: u64,
 ) -> Option<Vec<StreamConfig>> {
-    let nodes: Vec<Node> = entries.iter().map(|entry| with_defaults(&entry.value, inherited)).collect();
+    let node = |entry: &Entry| {
+        let mut node = with_defaults(&entry.value, inherited);
+        add_push_token(&mut node, &join("streams", &printable_key(&entry.key)), context);
+        node
+    };
+    let nodes: Vec<Node> = entries.iter().map(node).collect();
     let streams = entries.iter().zip(&nodes).enumerate().map(|(number, (entry, node))| {
         let path = join("streams", &printable_key(&entry.key));
         let reader = Reader::new(context, node, entry.key_at, path);

@@ -17,7 +17,7 @@ use super::{
         limits::Limits,
         log::LogConfig,
         server::ServerConfig,
-        stream::{OWN_KEYS, StreamConfig},
+        stream::{OWN_KEYS, StreamConfig, WrittenStream},
         webhooks::WebhookConfig,
     },
     values::Named,
@@ -46,14 +46,14 @@ struct File {
     /// Settings of every stream that does not set its own: any key of a stream except `source` and `title`.
     #[schemars(extend("x-default" = "nothing"), transform = without_own_keys)]
     defaults: Option<StreamConfig>,
-    /// The streams, by name (`a-z 0-9 _ -`, up to 64 characters). Their order determines mjpg-streamer's
-    /// `stream_N`.
+    /// The streams, by name (`a-z 0-9 _ -`, up to 64 characters): each a map, or only its source, a URL or
+    /// `push`. Their order determines mjpg-streamer's `stream_N`.
     #[schemars(extend(
         "x-need" = "name at least one stream",
         "minProperties" = 1,
         "propertyNames" = {"pattern": "^[a-z0-9_-]{1,64}$"}
     ))]
-    streams: std::collections::BTreeMap<String, StreamConfig>,
+    streams: std::collections::BTreeMap<String, WrittenStream>,
 }
 
 /// The keys of [`File`].
@@ -94,10 +94,11 @@ pub fn json_schema() -> Value {
     schema
 }
 
-/// The JSON Schema of one entry of `streams:`, as it may come over HTTP: without the keys that name files and
-/// programs of this machine.
-pub fn stream_schema() -> Value {
-    published(&annotated_schema()["properties"]["streams"]["additionalProperties"], true)
+/// The JSON Schemas of one entry of `streams:` that is a map, and of one that is a single line, as they may
+/// come over HTTP: without the keys that name files and programs of this machine.
+pub fn stream_schemas() -> [Value; 2] {
+    let ways = &annotated_schema()["properties"]["streams"]["additionalProperties"]["anyOf"];
+    [published(&ways[0], true), published(&ways[1], true)]
 }
 
 fn published(schema: &Value, over_http: bool) -> Value {

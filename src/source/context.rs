@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 use super::{
+    camera::detection::Detection,
     generated::chart::points::Points,
     process::process_lock::ProcessLock,
     traits::{NoStreams, StreamLookup},
@@ -23,6 +24,7 @@ pub struct SourceContext {
 #[derive(Debug, Clone, Default)]
 struct SourceState {
     lock: ProcessLock,
+    detection: Detection,
     points: Option<Arc<Points>>,
 }
 
@@ -42,7 +44,7 @@ impl SourceContext {
                 SourceConfig::Chart(chart) => Some(Arc::new(Points::new(chart))),
                 _ => None,
             };
-            SourceState { lock: ProcessLock::default(), points }
+            SourceState { points, ..SourceState::default() }
         };
         Self { lookup, sources: config.sources().map(state).collect() }
     }
@@ -50,6 +52,11 @@ impl SourceContext {
     /// Returns the points of the chart; none if no source is one. In a list of sources at most one is.
     pub fn points(&self) -> Option<&Arc<Points>> {
         self.sources.iter().find_map(|source| source.points.as_ref())
+    }
+
+    /// Returns what the camera of the source at `position` was found to be.
+    pub fn detection(&self, position: usize) -> Detection {
+        self.sources.get(position).map(|source| source.detection.clone()).unwrap_or_default()
     }
 
     /// Returns the other streams.

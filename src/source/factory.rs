@@ -40,6 +40,10 @@ pub fn build_source(
             };
             Box::new(rtsp::RtspSource::new(camera, limits, queue, Box::new(ffmpeg)))
         }
+        SourceConfig::Auto(upstream) => {
+            let detection = context.detection(position);
+            Box::new(snapshot::SnapshotSource::detecting(upstream.clone(), detection, limits))
+        }
         source @ (SourceConfig::Exec(_) | SourceConfig::V4l2(_)) => Box::new(
             exec::ExecSource::new(&config.name, source, limits, context.process_lock(position))
                 .expect("each of these two is a program"),

@@ -29,7 +29,7 @@ use crate::{
     },
     media::stream_name::StreamName,
     observability::task_counts,
-    source::{SourceContext, StreamLookup},
+    source::{SourceContext, StreamLookup, camera::detection::CameraKind},
 };
 
 /// Time that a program which served as a stream's source has to end; then it is killed.
@@ -200,6 +200,11 @@ impl StreamHandle {
     /// Returns the state of its sources; none while there is no choice.
     pub fn sources(&self) -> Option<Arc<SourcesReport>> {
         self.0.shared.sources.borrow().clone()
+    }
+
+    /// Returns what the camera of the source at `position` was found to be, if it is of `type: auto`.
+    pub fn detected(&self, position: usize) -> Option<CameraKind> {
+        self.0.context.detection(position).kind()
     }
 
     /// Returns a receiver of each change of status.

@@ -99,6 +99,46 @@ fn an_added_stream_is_there_is_changed_outlives_a_restart_and_is_removed() {
 
 /// A merge keeps what it does not name, also credentials. They are for one address only.
 #[test]
+fn a_stream_may_be_one_line_and_says_what_its_camera_is() {
+    let served = Served::new();
+    let ask = |method: &str, name: &str, settings: Value| {
+        let (status, answer) = served.ask(method, &format!("api/streams/{name}"), &settings);
+        assert!(status < 300, "{method} {name}: {answer}");
+        answer
+    };
+    ask("PUT", "bars", json!({"source": {"type": "pattern"}}));
+    let camera = format!("{}streams/bars", served.base);
+    ask("PUT", "moving", json!(camera));
+    ask("PATCH", "moving", json!({"on_demand": false}));
+    ask("PUT", "still", json!({"source": format!("{camera}/snapshot"), "on_demand": false}));
+    let settings = ask("GET", "moving/config", Value::Null)["settings"].clone();
+    assert_eq!(settings, json!({"source": {"type": "auto", "url": camera}, "on_demand": false}));
+    for (name, kind) in [("moving", "mjpeg"), ("still", "snapshot")] {
+        let report = || Some(ask("GET", name, Value::Null)).filter(|stream| stream.get("detected").is_some());
+        let stream = wait_for("a known kind", report);
+        assert_eq!((&stream["source"], &stream["detected"]), (&json!("auto"), &json!(kind)));
+    }
+    // Another type keeps the URL, and is not detected.
+    ask("PATCH", "still", json!({"source": {"type": "snapshot"}}));
+    assert_eq!(ask("GET", "still", Value::Null).get("detected"), None);
+    // A password in one line is one.
+    ask("PATCH", "moving", json!({"source": "http://u:s3cret@127.0.0.1:1/"}));
+    let settings = ask("GET", "moving/config", Value::Null)["settings"].clone();
+    assert_eq!(settings["source"]["url"], "http://***@127.0.0.1:1/");
+    ask("PUT", "moving", settings);
+    ask("PUT", "moving", json!("http://***@127.0.0.1:1/"));
+    assert!(served.state_file().contains("u:s3cret@"), "{}", served.state_file());
+    assert_eq!(served.ask("PUT", "api/streams/moving", &json!("http://***@127.0.0.2:1/")).0, 422);
+    for (line, cure) in [("push", "FRAMECAST_PUSH_TOKEN, which is not set"), ("pusj", "(did you mean push?)")]
+    {
+        let (status, problem) = served.ask("POST", "api/streams/inbox", &json!(line));
+        assert_eq!((status, &problem["errors"][0]["path"]), (422, &json!("streams.inbox.source")));
+        assert!(problem["errors"][0]["detail"].as_str().unwrap().contains(cure), "{problem}");
+    }
+    served.end();
+}
+
+#[test]
 fn a_patch_sends_no_credential_to_another_address() {
     let served = Served::new();
     let camera = json!({

@@ -5,6 +5,7 @@
 // Helpers, without tests.
 mod source_runner;
 
+mod auto;
 mod bambu;
 mod disconnects;
 mod credentials;

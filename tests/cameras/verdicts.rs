@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use framecast::source::{
     SourceError,
-    camera::probe::{ProbeLimits, ProbeReport, observe},
+    camera::{
+        detection::{CameraKind, Detection},
+        probe::{ProbeLimits, ProbeReport, observe},
+        snapshot::SnapshotSource,
+    },
     http_client::HttpClient,
 };
 use testkit::{
@@ -91,9 +95,17 @@ async fn probe_and_source_agree_on_every_answer() {
         };
         let frames = probed.as_ref().map_or(0, |seen| seen.frames);
         assert_eq!(frames > 0, !outcome.frames.is_empty(), "{name}: {probed:?}");
+        let (camera, detection) = (self::camera(&case).await, Detection::default());
+        let mut source = SnapshotSource::detecting(config(&camera.url("/")), detection.clone(), &limits());
+        let found = watch_source(&mut source).await;
+        let kind = if single { CameraKind::Snapshot } else { CameraKind::Mjpeg };
+        assert_eq!(detection.kind(), (frames > 0).then_some(kind), "{name}: {probed:?}");
+        assert!(found.frames == outcome.frames, "{name}: `type: auto` shows other frames");
         if let Err(refused) = &probed {
             let without_port = |text: &str| text.split_once(' ').map(|(_, rest)| rest.to_owned());
-            assert_eq!(without_port(&refused.to_string()), without_port(&outcome.error()), "{name}");
+            for outcome in [outcome, found] {
+                assert_eq!(without_port(&refused.to_string()), without_port(&outcome.error()), "{name}");
+            }
         }
     }
 }

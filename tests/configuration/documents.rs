@@ -204,9 +204,10 @@ fn every_key_that_names_a_file_or_a_program_is_for_the_configuration_file_only()
 
 #[test]
 fn what_comes_over_http_has_no_files_and_programs() {
-    let schema = config::stream_schema();
+    let [schema, one_line] = config::stream_schemas();
+    assert_eq!(one_line["type"], "string");
     let text = schema.to_string();
-    for kind in ["mjpeg", "images", "push", "rtsp"] {
+    for kind in ["mjpeg", "auto", "images", "push", "rtsp"] {
         assert!(text.contains(&format!("\"const\":\"{kind}\"")), "{kind}: {text}");
     }
     for absent in ["\"const\":\"exec\"", "\"const\":\"v4l2\"", "\"device\"", "\"command\"", "\"latest\""] {

@@ -6,6 +6,7 @@ mod documents;
 mod grants;
 mod mistakes;
 mod mosaic;
+mod one_line;
 mod placeholder;
 mod programs;
 mod redaction;

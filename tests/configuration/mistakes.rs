@@ -14,7 +14,7 @@ fn each_mistake_has_its_place_and_says_what_would_be_right() {
         (
             "streams:\n  a: {source: {type: chrat, series: [cpu], style: bar, token: none}}",
             &[
-                "f.yaml:2:22: streams.a.source.type: must be one of mjpeg, snapshot, bambu, exec, rtsp, v4l2, push, chart, text, pattern, images, rendition, mosaic (did you mean chart?), not chrat",
+                "f.yaml:2:22: streams.a.source.type: must be one of mjpeg, snapshot, bambu, auto, exec, rtsp, v4l2, push, chart, text, pattern, images, rendition, mosaic (did you mean chart?), not chrat",
             ],
         ),
         ("server: {}", &["f.yaml:1:1: streams: is missing: name at least one stream"]),
@@ -32,7 +32,7 @@ fn each_mistake_has_its_place_and_says_what_would_be_right() {
         (
             "streams:\n  a:\n    title: x",
             &[
-                "f.yaml:2:3: streams.a.source: is missing: say where the frames come from, such as `source: {type: mjpeg, url: \"http://…\"}`",
+                "f.yaml:2:3: streams.a.source: is missing: say where the frames come from, such as `source: \"http://…\"`",
             ],
         ),
         (
@@ -42,7 +42,7 @@ fn each_mistake_has_its_place_and_says_what_would_be_right() {
         (
             "streams:\n  a: {source: {}}",
             &[
-                "f.yaml:2:7: streams.a.source.type: is missing: one of mjpeg, snapshot, bambu, exec, rtsp, v4l2, push, chart, text, pattern, images, rendition, mosaic",
+                "f.yaml:2:7: streams.a.source.type: is missing: one of mjpeg, snapshot, bambu, auto, exec, rtsp, v4l2, push, chart, text, pattern, images, rendition, mosaic",
             ],
         ),
         (
@@ -52,7 +52,7 @@ fn each_mistake_has_its_place_and_says_what_would_be_right() {
         (
             "streams:\n  a: {source: {type: mpjpeg}}",
             &[
-                "f.yaml:2:22: streams.a.source.type: must be one of mjpeg, snapshot, bambu, exec, rtsp, v4l2, push, chart, text, pattern, images, rendition, mosaic (did you mean mjpeg?), not mpjpeg",
+                "f.yaml:2:22: streams.a.source.type: must be one of mjpeg, snapshot, bambu, auto, exec, rtsp, v4l2, push, chart, text, pattern, images, rendition, mosaic (did you mean mjpeg?), not mpjpeg",
             ],
         ),
         (

@@ -10,7 +10,7 @@ use super::{
     api_streams::{Added, graft},
     environment::Environment,
     error::{ConfigErrors, Mistakes},
-    reader::Context,
+    reader::{Context, write_out},
     root::{self, Config},
     schema,
     values::{DAY, SECOND, Scalar, Time},
@@ -64,6 +64,8 @@ pub fn parse_with(
     let visible_root = root.clone();
     if let Some(root) = &mut root {
         graft(root, added, &mistakes);
+        let streams = root.keys_mut("streams").into_iter().flatten();
+        streams.for_each(|stream| write_out(&mut stream.value, environment));
     }
     let context = Context::new(text, environment, &mistakes, schema::need);
     let config = root.as_ref().and_then(|root| root::read(&context, root));

@@ -13,6 +13,7 @@ use serde::{
 use super::{
     error::{Error, unknown_key},
     newtype_markers::{HOST, KEYED, LOCAL, LOCAL_SECRET, ONE_OR_MANY, SECRET, SHORT, TAGGED, URL},
+    one_line::wrong_source,
     suggestions::{alternatives, nearest},
     value::{Reader, Sort},
 };
@@ -165,6 +166,11 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         }
         let all = variants.join(", ");
         let Kind::Map(entries) = &self.node.kind else {
+            if is_tagged && self.raw().is_some() {
+                self.sort = Sort::Url;
+                let message = wrong_source(&self.text(&"URL, or `push`")?.0, variants);
+                return Err(self.error(self.node.at, message));
+            }
             let want = match is_tagged {
                 true => "such as {type: mjpeg, url: \"http://…\"}".to_owned(),
                 false => format!("one of {all}"),

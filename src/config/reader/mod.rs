@@ -8,10 +8,13 @@
 mod deserializer;
 mod error;
 mod newtype_markers;
+mod one_line;
 mod value;
 mod suggestions;
 
 pub(crate) use error::unknown_key;
 pub(crate) use newtype_markers::{HOST, LOCAL, LOCAL_SECRET, ONE_OR_MANY, SECRET, SHORT, URL};
+pub use one_line::written_out;
+pub(crate) use one_line::{add_push_token, write_out};
 pub(crate) use suggestions::{alternatives, nearest};
 pub(crate) use value::{Context, Reader};

@@ -24,7 +24,7 @@ type Need = fn(keys: &[&str], kind: Option<&str>, missing: &str) -> Option<&'sta
 /// The data that all readers of a file share.
 pub(crate) struct Context<'a> {
     text: &'a str,
-    environment: &'a Environment,
+    pub(super) environment: &'a Environment,
     pub(crate) mistakes: &'a Mistakes,
     pub(super) need: Need,
     /// Bytes of the text that excerpts may show.

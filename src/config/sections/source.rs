@@ -34,6 +34,8 @@ pub enum SourceConfig {
     Snapshot(SnapshotConfig),
     /// `type: bambu`.
     Bambu(BambuConfig),
+    /// `type: auto`.
+    Auto(UpstreamConfig),
     /// `type: exec`.
     Exec(ExecConfig),
     /// `type: rtsp`.
@@ -112,6 +114,7 @@ impl SourceConfig {
             Self::Mjpeg(_) => "mjpeg",
             Self::Snapshot(_) => "snapshot",
             Self::Bambu(_) => "bambu",
+            Self::Auto(_) => "auto",
             Self::Exec(_) => "exec",
             Self::Rtsp(_) => "rtsp",
             Self::V4l2(_) => "v4l2",
@@ -129,9 +132,9 @@ impl SourceConfig {
     /// carry tokens.
     pub fn place(&self) -> Option<String> {
         match self {
-            Self::Mjpeg(UpstreamConfig { url, .. }) | Self::Snapshot(SnapshotConfig { url, .. }) => {
-                Some(host(url))
-            }
+            Self::Mjpeg(UpstreamConfig { url, .. })
+            | Self::Auto(UpstreamConfig { url, .. })
+            | Self::Snapshot(SnapshotConfig { url, .. }) => Some(host(url)),
             Self::Bambu(BambuConfig { host: PrinterAddress { host, port: PRINTER_PORT }, .. }) => {
                 Some(host.clone())
             }
@@ -177,6 +180,7 @@ impl SourceConfig {
     pub(crate) fn complete(&mut self) {
         match self {
             Self::Mjpeg(UpstreamConfig { url, login, .. })
+            | Self::Auto(UpstreamConfig { url, login, .. })
             | Self::Snapshot(SnapshotConfig { url, login, .. }) => {
                 *login = split_login(url);
             }

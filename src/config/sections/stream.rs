@@ -4,7 +4,7 @@ use std::{collections::HashMap, path::Path, path::PathBuf, time::Duration};
 
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     save::{SaveConfig, save},
@@ -38,9 +38,10 @@ pub struct StreamConfig {
     #[serde(default, with = "Text::<Line<200>>")]
     #[schemars(extend("x-default" = "the stream's name"))]
     pub title: String,
-    /// Source of the frames; its keys depend on its `type`. Of a list the first that works is used.
+    /// Source of the frames: a map whose keys depend on its `type`, or a URL or `push` alone. Of a list the
+    /// first that works is used.
     #[serde(default, rename = "source", deserialize_with = "sources")]
-    #[schemars(with = "Sources", extend("x-unit" = "map, or list of maps"))]
+    #[schemars(with = "Sources", extend("x-unit" = "map, URL or `push`; or a list"))]
     pub sources: Vec<SourceConfig>,
     /// Runs the source only while it is watched. `false` keeps it running. A push stream always runs.
     #[serde(default, deserialize_with = "given")]
@@ -95,8 +96,7 @@ pub struct StreamConfig {
 /// Keys of a stream that are not settings for all.
 pub(crate) const OWN_KEYS: [&str; 2] = ["title", "source"];
 
-const NEED_SOURCE: &str =
-    "say where the frames come from, such as `source: {type: mjpeg, url: \"http://…\"}`";
+const NEED_SOURCE: &str = "say where the frames come from, such as `source: \"http://…\"`";
 
 fn unnamed() -> StreamName {
     "unnamed".parse().expect("it is a name")
@@ -198,9 +198,24 @@ fn sources<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SourceConfi
 struct Sources;
 
 json_schema!(impl for Sources, |generator| {
-    let one = generator.subschema_for::<SourceConfig>();
-    schemars::json_schema!({"anyOf": [one, {"type": "array", "items": one, "maxItems": MAX_SOURCES}]})
+    let map = generator.subschema_for::<SourceConfig>();
+    let one = json!({"anyOf": [map, source_in_one_line()]});
+    schemars::json_schema!({
+        "anyOf": [map, source_in_one_line(), {"type": "array", "items": one, "maxItems": MAX_SOURCES}]
+    })
 });
+
+/// The schema of a source that is a URL or `push`.
+fn source_in_one_line() -> Value {
+    json!({"type": "string", "pattern": r"^(push$|(https?|rtsps?)://.)|\$\{"})
+}
+
+/// An entry of `streams:` as it is written: a map, or its source in one line.
+pub(crate) struct WrittenStream;
+
+json_schema!(impl for WrittenStream, |generator| schemars::json_schema!({
+    "anyOf": [generator.subschema_for::<StreamConfig>(), source_in_one_line()]
+}));
 
 /// Returns the reason why a source cannot stand in this place of a list, if it cannot.
 fn misplaced(source: &SourceConfig, number: usize, len: usize) -> Option<String> {

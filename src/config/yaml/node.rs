@@ -68,6 +68,15 @@ impl Node {
         }
     }
 
+    /// The keys of the map that is the value of a key.
+    pub(crate) fn keys_mut(&mut self, key: &str) -> Option<&mut Vec<Entry>> {
+        let Kind::Map(entries) = &mut self.kind else { return None };
+        let Kind::Map(keys) = &mut entries.iter_mut().find(|entry| entry.key == key)?.value.kind else {
+            return None;
+        };
+        Some(keys)
+    }
+
     /// The entry of a key.
     pub(crate) fn get(&self, key: &str) -> Option<&Entry> {
         self.entries().iter().find(|entry| entry.key == key)
@@ -100,6 +109,13 @@ impl Node {
     }
 }
 
+impl Node {
+    /// A text that is not in the file, and in which no variable is looked for.
+    pub(crate) fn text(text: &str) -> Self {
+        Self { at: NOWHERE, span: 0..0, kind: Kind::Text { text: text.to_owned(), typed: false } }
+    }
+}
+
 impl From<&Value> for Node {
     fn from(value: &Value) -> Self {
         let kind = match value {
@@ -114,6 +130,11 @@ impl From<&Value> for Node {
 }
 
 impl Entry {
+    /// A key that is not in the file, for which the text at the place of `node` stands.
+    pub(crate) fn within(node: &Node, key: &str, value: Node) -> Self {
+        Self { key: key.to_owned(), key_at: node.at, key_span: 0..0, inherited_from: None, value }
+    }
+
     /// A key that is not in the file.
     pub(crate) fn new(key: &str, value: &Value) -> Self {
         let (key, value) = (key.to_owned(), Node::from(value));

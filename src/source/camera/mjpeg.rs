@@ -4,22 +4,20 @@
 //! ends when the camera closes, fails when the camera is late or sends no pictures, and leaves reconnecting
 //! to the stream's actor.
 
-use std::time::Duration;
-
 use futures_util::future::LocalBoxFuture;
 use tokio::task::yield_now;
 
 use super::{
-    parser_limits,
+    Bounds,
     response_kind::{DetectedBody, Expected, ResponseHead, detect_body},
 };
 use crate::{
     bus::Ingest,
     config::{Limits, UpstreamConfig},
-    media::multipart::parser::{ParseError, ParserLimits, PartParser},
+    media::multipart::parser::{ParseError, PartParser},
     source::{
-        error::{Deadline, SourceError},
-        http_client::{BodyDeadline, BodyReader, HttpClient},
+        error::SourceError,
+        http_client::{BodyDeadline, BodyReader, HttpClient, Response},
         traits::Source,
     },
 };
@@ -31,9 +29,7 @@ const MAX_OVERSIZED_IN_A_ROW: u32 = 10;
 #[derive(Debug)]
 pub struct MjpegSource {
     client: HttpClient,
-    first_frame_timeout: Duration,
-    frame_timeout: Duration,
-    parser_limits: ParserLimits,
+    bounds: Bounds,
 }
 
 impl MjpegSource {
@@ -41,21 +37,45 @@ impl MjpegSource {
     pub fn new(config: UpstreamConfig, limits: &Limits) -> Self {
         Self {
             client: HttpClient::new(&config, limits.max_header_bytes),
-            first_frame_timeout: config.first_frame_timeout,
-            frame_timeout: config.frame_timeout,
-            parser_limits: parser_limits(limits),
+            bounds: Bounds::new(&config, limits),
         }
     }
 
     async fn stream(&mut self, ingest: &Ingest) -> Result<(), SourceError> {
         let mut response = self.client.get(&[]).await?;
-        let host = response.host().to_owned();
         let head = ResponseHead::read(&response, Expected::Stream)?;
-        let deadline = BodyDeadline::new(Deadline::FirstFrame, self.first_frame_timeout);
-        let DetectedBody { kind, first, ended } = detect_body(&head, &mut response, deadline).await?;
+        let deadline = self.bounds.first_frame();
+        let body = detect_body(&head, &mut response, deadline).await?;
+        self.bounds.stream(response, body, deadline, ingest).await
+    }
+}
+
+impl Bounds {
+    /// Publishes the frames of a response, of whose body the beginning is known.
+    pub(super) async fn stream(
+        self,
+        response: Response<'_>,
+        DetectedBody { kind, first, ended }: DetectedBody,
+        deadline: BodyDeadline,
+        ingest: &Ingest,
+    ) -> Result<(), SourceError> {
+        let host = response.host().to_owned();
         let mut parser = PartParser::new(kind, self.parser_limits);
         parser.push(&first);
         let body = (!ended).then(|| response.into_body());
+        self.continue_stream(host, body, deadline, parser, ingest).await
+    }
+
+    /// Publishes the frames of a body, of which the parser may already hold the beginning. `None` means that
+    /// the body has ended there.
+    pub(super) async fn continue_stream(
+        self,
+        host: String,
+        body: Option<BodyReader>,
+        deadline: BodyDeadline,
+        mut parser: PartParser,
+        ingest: &Ingest,
+    ) -> Result<(), SourceError> {
         let result = self.frames(&host, body, deadline, &mut parser, ingest).await;
         if matches!(result, Err(BodyError::Source(_))) {
             // Whole frames are published; a frame that was cut off by a lost connection or a stall is
@@ -72,10 +92,8 @@ impl MjpegSource {
         })
     }
 
-    /// Publishes the frames of a body, of which the parser may already hold the beginning. `None` means that
-    /// the body has ended there.
     async fn frames(
-        &self,
+        self,
         host: &str,
         mut body: Option<BodyReader>,
         mut deadline: BodyDeadline,
@@ -93,7 +111,7 @@ impl MjpegSource {
                     yield_now().await;
                 }
                 if ingest.fits(&part.info) {
-                    deadline = BodyDeadline::new(Deadline::NextFrame, self.frame_timeout);
+                    deadline = self.next_frame();
                     oversized = 0;
                 } else {
                     oversized += 1;

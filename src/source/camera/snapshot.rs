@@ -1,4 +1,4 @@
-//! A JPEG that is polled over HTTP: `type: snapshot`.
+//! A JPEG that is polled over HTTP: `type: snapshot`; with a [`Detection`] also a stream: `type: auto`.
 //!
 //! One connection is used where the camera keeps it, never two requests at once. A picture that did not
 //! change (304, or the same bytes) is not published again. Kept out: conversion of other formats.
@@ -7,10 +7,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::{
+    task::yield_now,
+    time::{MissedTickBehavior, interval},
+};
 
 use super::{
-    parser_limits,
+    Bounds,
+    detection::{CameraKind, Detection},
     response_kind::{DetectedBody, Expected, ResponseHead, detect_body},
 };
 use crate::{
@@ -18,7 +22,10 @@ use crate::{
     config::{Limits, UpstreamConfig},
     media::{
         jpeg::{JpegError, JpegInfo},
-        multipart::parser::{DiscardReason, ParseError, ParserEvents, ParserLimits, Part, PartParser, Quirk},
+        multipart::{
+            content_type::ContentKind,
+            parser::{DiscardReason, ParseError, ParserEvents, Part, PartParser, Quirk},
+        },
     },
     source::{
         error::{Deadline, SourceError},
@@ -34,9 +41,16 @@ const MAX_BROKEN_IN_A_ROW: u32 = 10;
 /// Minimum interval: below it, a camera that answers at once would be polled without a pause.
 const MIN_INTERVAL: Duration = Duration::from_millis(1);
 
+/// Interval of a camera that was found to be polled; also the default of `type: snapshot`.
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Longest wait for data after a published picture, so that its connection can be used again. Cameras that
 /// announce more than they send would take up the whole interval.
 const KEEP_WITHIN: Duration = Duration::from_millis(250);
+
+/// Longest wait for a second picture in the first response, by which a stream of bare JPEGs is told from a
+/// snapshot whose end is not marked: a slower stream may as well be polled.
+const SECOND_PICTURE_TIMEOUT: Duration = DEFAULT_INTERVAL;
 
 /// A source that polls a JPEG URL.
 #[derive(Debug)]
@@ -44,14 +58,7 @@ pub struct SnapshotSource {
     client: HttpClient,
     interval: Duration,
     bounds: Bounds,
-}
-
-/// Bounds of one picture.
-#[derive(Debug, Clone, Copy)]
-struct Bounds {
-    first_frame_timeout: Duration,
-    frame_timeout: Duration,
-    parser_limits: ParserLimits,
+    detection: Option<Detection>,
 }
 
 /// The newest picture and its validators, by which a change is detected.
@@ -69,12 +76,14 @@ impl SnapshotSource {
         Self {
             client: HttpClient::new(&upstream, limits.max_header_bytes),
             interval,
-            bounds: Bounds {
-                first_frame_timeout: upstream.first_frame_timeout,
-                frame_timeout: upstream.frame_timeout,
-                parser_limits: parser_limits(limits),
-            },
+            bounds: Bounds::new(&upstream, limits),
+            detection: None,
         }
+    }
+
+    /// Creates a source that polls, unless the camera answers with a stream: then it shows that response.
+    pub fn detecting(upstream: UpstreamConfig, detection: Detection, limits: &Limits) -> Self {
+        Self { detection: Some(detection), ..Self::new(upstream, DEFAULT_INTERVAL, limits) }
     }
 
     /// Polls until the camera fails twice in a row, or before it gave its first picture. A camera that fails
@@ -94,6 +103,7 @@ impl SnapshotSource {
             match outcome {
                 Ok(PollOutcome::Published) => (worked, broken_in_a_row) = (true, 0),
                 Ok(PollOutcome::Unchanged) => worked = true,
+                Ok(PollOutcome::StreamEnded) => return Ok(()),
                 Ok(PollOutcome::Broken(host, error)) => {
                     broken_in_a_row += 1;
                     if broken_in_a_row >= MAX_BROKEN_IN_A_ROW {
@@ -121,9 +131,19 @@ impl SnapshotSource {
         }
         let host = response.host().to_owned();
         let validators = (owned(response.header("etag")), owned(response.header("last-modified")));
-        let part = match self.bounds.picture(&mut response, last.picture.is_none(), ingest).await {
-            Ok(Ok(part)) => part,
-            Ok(Err(error)) => {
+        let is_first = last.picture.is_none();
+        let deadline = if is_first { self.bounds.first_frame() } else { self.bounds.next_frame() };
+        let detection = self.detection.as_ref();
+        let (part, mut parser) = match self.bounds.find(&mut response, deadline, detection, ingest).await {
+            Ok(Found::Picture(part, parser)) => (part, parser),
+            Ok(Found::Stream(body, detection)) => {
+                let stream = self.bounds.stream(response, body, deadline, ingest);
+                return Ok(match detection.watch(stream, ingest).await? {
+                    CameraKind::Mjpeg => PollOutcome::StreamEnded,
+                    CameraKind::Snapshot => PollOutcome::Published,
+                });
+            }
+            Ok(Found::Broken(error)) => {
                 response.drain(KEEP_WITHIN).await;
                 return Ok(PollOutcome::Broken(host, error));
             }
@@ -142,6 +162,19 @@ impl SnapshotSource {
                 return Err(SourceError::TooManyPixels { host, width, height });
             }
             *last = LastPicture { picture: Some(picture), etag: validators.0, last_modified: validators.1 };
+        }
+        if let Some(detection) = detection.filter(|_| is_first) {
+            if let Some(part) = self.bounds.second_part(&mut response, &mut parser).await {
+                detection.set(CameraKind::Mjpeg);
+                // Viewers see each picture.
+                yield_now().await;
+                ingest.push_part(part);
+                yield_now().await;
+                let (body, deadline) = (Some(response.into_body()), self.bounds.next_frame());
+                self.bounds.continue_stream(host, body, deadline, *parser, ingest).await?;
+                return Ok(PollOutcome::StreamEnded);
+            }
+            detection.set(CameraKind::Snapshot);
         }
         // After the picture is published: the rest of the body may never come.
         if !response.is_multipart() && !response.drain(KEEP_WITHIN).await {
@@ -163,26 +196,28 @@ impl Source for SnapshotSource {
 }
 
 impl Bounds {
-    /// Reads the response up to the end of its first picture; the inner error is about the picture itself.
-    async fn picture(
+    /// Reads the response up to the end of its first picture, or, with a `detection`, up to the
+    /// beginning of a multipart body.
+    async fn find<'a>(
         self,
         response: &mut Response<'_>,
-        first: bool,
+        deadline: BodyDeadline,
+        detection: Option<&'a Detection>,
         ingest: &Ingest,
-    ) -> Result<Result<Part, JpegError>, SourceError> {
-        let head = ResponseHead::read(response, Expected::Picture)?;
-        let deadline = if first {
-            BodyDeadline::new(Deadline::FirstFrame, self.first_frame_timeout)
-        } else {
-            BodyDeadline::new(Deadline::NextFrame, self.frame_timeout)
-        };
+    ) -> Result<Found<'a>, SourceError> {
+        let expected = if detection.is_some() { Expected::Stream } else { Expected::Picture };
+        let head = ResponseHead::read(response, expected)?;
         let host = response.host().to_owned();
         let max = self.parser_limits.max_frame_bytes;
         let too_large = || SourceError::TooLarge { host: host.clone(), limit: max };
         if !response.is_multipart() && response.content_length().is_some_and(|length| length > max as u64) {
             return Err(too_large());
         }
-        let DetectedBody { kind, first, mut ended } = detect_body(&head, response, deadline).await?;
+        let body = detect_body(&head, response, deadline).await?;
+        if let (Some(detection), ContentKind::Multipart { .. }) = (detection, &body.kind) {
+            return Ok(Found::Stream(body, detection));
+        }
+        let DetectedBody { kind, first, mut ended } = body;
         let mut parser = PartParser::new(kind, self.parser_limits);
         parser.push(&first);
         let mut length = first.len();
@@ -210,7 +245,25 @@ impl Bounds {
             parser.push(&piece);
         };
         count(&parser.take_events(), found.is_err(), ingest);
-        Ok(found)
+        Ok(match found {
+            Ok(part) => Found::Picture(part, Box::new(parser)),
+            Err(error) => Found::Broken(error),
+        })
+    }
+
+    /// Waits shortly for another picture in a response that had one.
+    async fn second_part(self, response: &mut Response<'_>, parser: &mut PartParser) -> Option<Part> {
+        let deadline = BodyDeadline::new(Deadline::NextFrame, SECOND_PICTURE_TIMEOUT.min(self.frame_timeout));
+        loop {
+            if let Some(part) = parser.next_part().ok()? {
+                return Some(part);
+            }
+            match response.chunk(deadline).await {
+                Ok(Some(piece)) => parser.push(&piece),
+                Ok(None) => return parser.finish().ok()?,
+                Err(_) => return None,
+            }
+        }
     }
 }
 
@@ -225,12 +278,24 @@ fn count(events: &ParserEvents, broken: bool, ingest: &Ingest) {
     }
 }
 
+/// The content of a response.
+enum Found<'a> {
+    /// A picture, and the parser of what follows it.
+    Picture(Part, Box<PartParser>),
+    /// A multipart body, where one is taken.
+    Stream(DetectedBody, &'a Detection),
+    /// No whole JPEG.
+    Broken(JpegError),
+}
+
 /// The outcome of one request.
 enum PollOutcome {
     /// A new picture was published.
     Published,
     /// The camera answered 304, or sent the same bytes.
     Unchanged,
+    /// The camera closed a stream.
+    StreamEnded,
     /// The response holds no whole JPEG; the host, and the error.
     Broken(String, JpegError),
 }

@@ -4,7 +4,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::parameters::STREAM_NAME;
-use crate::{config::stream_schema, web::api::probe};
+use crate::{config::stream_schemas, web::api::probe};
 
 pub(super) const JPEG: &[&str] = &["image/jpeg"];
 pub(super) const STREAM: &[&str] = &["multipart/x-mixed-replace", "application/octet-stream"];
@@ -50,7 +50,9 @@ pub(super) fn request(takes: RequestBody) -> Option<Value> {
             kinds
         }
         RequestBody::Stream => {
-            as_json(json!({"$ref": "#/components/schemas/Stream"}), &[camera_stream(), pattern_stream()])
+            let [_, one_line] = stream_schemas();
+            let schema = json!({"anyOf": [{"$ref": "#/components/schemas/Stream"}, one_line]});
+            as_json(schema, &[camera_stream(), pattern_stream(), json!(CAMERA_URL)])
         }
         RequestBody::NamedStream => {
             let mut door = camera_stream();
@@ -79,9 +81,10 @@ fn as_json(schema: Value, examples: &[Value]) -> Map<String, Value> {
     Map::from_iter([("application/json".to_owned(), body)])
 }
 
+const CAMERA_URL: &str = "http://user:pass@192.168.1.20/video.mjpg";
+
 fn camera_stream() -> Value {
-    let url = "http://user:pass@192.168.1.20/video.mjpg";
-    json!({"title": "Front door", "source": {"type": "mjpeg", "url": url}})
+    json!({"title": "Front door", "source": {"type": "mjpeg", "url": CAMERA_URL}})
 }
 
 fn pattern_stream() -> Value {
@@ -106,7 +109,7 @@ pub(super) fn binary() -> Value {
 
 /// A stream's settings with its name beside them.
 fn named() -> Value {
-    let mut named = stream_schema();
+    let [mut named, _] = stream_schemas();
     named["properties"]["name"] = json!({"type": "string", "pattern": STREAM_NAME});
     named["required"] = json!(["name", "source"]);
     named
@@ -114,8 +117,8 @@ fn named() -> Value {
 
 /// Returns the schema of a patch: any of a stream's keys, or null to remove one.
 fn patch() -> Value {
-    let keys = stream_schema();
-    let keys = keys["properties"].as_object().into_iter().flatten();
+    let [stream, _] = stream_schemas();
+    let keys = stream["properties"].as_object().into_iter().flatten();
     let keys = keys.map(|(name, key)| (name.clone(), json!({"description": key["description"]})));
     json!({"type": "object", "properties": keys.collect::<Map<_, _>>()})
 }

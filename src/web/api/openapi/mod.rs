@@ -20,7 +20,7 @@ use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    config::stream_schema,
+    config::stream_schemas,
     web::{
         middleware::{access, access::rule::Rule, problem},
         routes::row::{RouteTable, Row},
@@ -66,7 +66,8 @@ pub(in crate::web) fn openapi(table: &[Row], base_path: &str, cookie: &str) -> V
     }
     schemas.subschema_for::<problem::Body<'_>>();
     let mut all = schemas.take_definitions(true);
-    all.insert("Stream".to_owned(), stream_schema());
+    let [stream, _] = stream_schemas();
+    all.insert("Stream".to_owned(), stream);
     json!({
         "openapi": "3.1.0",
         "info": {

@@ -13,6 +13,7 @@ use crate::{
     auth::Principal,
     config::SourceConfig,
     media::frame::FrameKind,
+    source::camera::detection::CameraKind,
     stream::{
         StreamHandle,
         failover::priority::{SourceActivity, SourceStatus, SourcesReport},
@@ -34,6 +35,10 @@ pub(in crate::web) struct StreamReport {
     name: String,
     title: String,
     source: &'static str,
+    /// The type that `type: auto` was found to be; absent: another type, or not found yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["mjpeg", "snapshot"]))]
+    detected: Option<&'static str>,
     /// `token`: a publisher must show one; `open`: none; absent: not a push stream.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = ["token", "open"]))]
@@ -74,6 +79,10 @@ pub(in crate::web) struct StreamReport {
 struct SourceReport {
     #[serde(rename = "type")]
     kind: &'static str,
+    /// The type that `type: auto` was found to be; absent: another type, or not found yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["mjpeg", "snapshot"]))]
+    detected: Option<&'static str>,
     place: Option<String>,
     #[schemars(extend("enum" = ["in_use", "tried", "away", "ready"]))]
     state: &'static str,
@@ -123,6 +132,7 @@ impl StreamReport {
             name: stream.name().to_string(),
             title: stream.config().title.clone(),
             source: source.type_name(),
+            detected: stream.detected(in_use).map(CameraKind::as_str),
             push: match stream.config().source() {
                 SourceConfig::Push { token, .. } => Some(if token.is_some() { "token" } else { "open" }),
                 _ => None,
@@ -173,9 +183,10 @@ fn source_reports(
     principal: &Principal,
     now: Instant,
 ) -> Vec<SourceReport> {
-    let sources = stream.config().sources().zip(&choice.statuses);
-    let report = |(source, standing): (&SourceConfig, &SourceStatus)| SourceReport {
+    let sources = stream.config().sources().zip(&choice.statuses).enumerate();
+    let report = |(position, (source, standing)): (usize, (&SourceConfig, &SourceStatus))| SourceReport {
         kind: source.type_name(),
+        detected: stream.detected(position).map(CameraKind::as_str),
         // Hosts, programs, files and other streams' names: viewers of a stream may not see where it comes
         // from.
         place: source_location(source, principal).filter(|_| administers(principal, Some(stream.name()))),

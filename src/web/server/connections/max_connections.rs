@@ -110,7 +110,10 @@ fn stream_descriptors(stream: &StreamConfig) -> usize {
 
 fn source_descriptors(source: &SourceConfig) -> usize {
     match source {
-        SourceConfig::Mjpeg(_) | SourceConfig::Snapshot { .. } | SourceConfig::Bambu(_) => PER_HTTP_CLIENT,
+        SourceConfig::Mjpeg(_)
+        | SourceConfig::Auto(_)
+        | SourceConfig::Snapshot { .. }
+        | SourceConfig::Bambu(_) => PER_HTTP_CLIENT,
         SourceConfig::Exec(_) | SourceConfig::Rtsp(_) | SourceConfig::V4l2(_) => PER_PROGRAM,
         SourceConfig::Chart(chart) if chart.poll.is_some() => PER_HTTP_CLIENT,
         SourceConfig::Images { path: ImagesPath::Glob(_), .. } => PER_FOLDER,

@@ -3,15 +3,16 @@
 import { ask } from "./api.js";
 import * as format from "./format.js";
 
-/** The types of a new stream. The first two have a camera that can be tested. */
+/** The types of a new stream. The first three have a camera that can be tested. */
 const KINDS = [
+  ["auto", "Camera"],
   ["mjpeg", "Camera, MJPEG stream"],
   ["snapshot", "Camera, snapshots"],
   ["push", "Push (frames from another program)"],
   ["pattern", "Test pattern"],
   ["json", "Other (JSON)"],
 ];
-const WITH_CAMERA = ["mjpeg", "snapshot"];
+const WITH_CAMERA = ["auto", "mjpeg", "snapshot"];
 
 function make(tag, properties, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
@@ -131,7 +132,7 @@ export function openForm(known) {
     try {
       const report = await ask("POST", "api/probe", { url: url.value.trim(), insecure: insecure.checked });
       found.replaceChildren(...shown(report));
-      if (report.type) kind.value = report.type;
+      if (report.type && kind.value !== "auto") kind.value = report.type;
       showKind();
     } catch (error) {
       found.replaceChildren(make("p", { className: "wrong", textContent: error.message }));

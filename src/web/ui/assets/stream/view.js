@@ -73,10 +73,11 @@ function showReport(stream, report) {
 }
 
 /** Returns the facts about the sources: which one is used, and why the others are not. */
-function sources({ source, sources: several }) {
-  if (!several) return [["Source", source]];
-  return several.map(({ type, place, state, reason }, n) => {
-    const named = [type, place].filter(Boolean).join(" ");
+function sources({ source, detected, sources: several }) {
+  const kind = (type, found) => (found ? `${type} (${found})` : type);
+  if (!several) return [["Source", kind(source, detected)]];
+  return several.map(({ type, detected, place, state, reason }, n) => {
+    const named = [kind(type, detected), place].filter(Boolean).join(" ");
     return [`Source ${n + 1}`, [named, state === "in_use" ? "in use" : null, reason].filter(Boolean).join(": ")];
   });
 }
