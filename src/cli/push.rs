@@ -41,9 +41,14 @@ const DEFAULT_FPS: f64 = 1.0;
 /// Interval at which a watched folder is checked.
 const WATCH_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Status codes that refuse one picture; any other would meet the next one, too.
-const PICTURE_REJECTIONS: [StatusCode; 3] =
-    [StatusCode::PAYLOAD_TOO_LARGE, StatusCode::UNSUPPORTED_MEDIA_TYPE, StatusCode::UNPROCESSABLE_ENTITY];
+/// Status codes that refuse one picture, the last because the relay is busy; any other would meet the next
+/// one, too.
+const PICTURE_REJECTIONS: [StatusCode; 4] = [
+    StatusCode::PAYLOAD_TOO_LARGE,
+    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    StatusCode::UNPROCESSABLE_ENTITY,
+    StatusCode::SERVICE_UNAVAILABLE,
+];
 
 /// Bounds for pictures from standard input; the relay has its own.
 const STDIN_LIMITS: ParserLimits =

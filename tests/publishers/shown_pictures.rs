@@ -138,7 +138,7 @@ streams:
   plain: {source: {type: push, token: none}}
   encoded: {encode: {quality: 60}, source: {type: push, token: none}}
   scaled: {transform: [{scale: {width: 80}}], source: {type: push, token: none}}
-  busy: {on_demand: false, transform: [{scale: {width: 900}}], source: {type: pattern, size: 1280x720, fps: 30}}
+  busy: {on_demand: false, transform: [{scale: {width: 900}}], source: {type: pattern, size: 1280x720}}
   busier: {on_demand: false, encode: {quality: 80}, source: {type: pattern, size: 1280x720, fps: 30}}
 ",
     );

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use framecast::media::frame::Frame;
 use testkit::{
+    raw_client::{Client, assert_problem},
     stepped_camera::Camera,
     stream_client::{StreamViewer, push, report, report_when, wait_for_state},
 };
@@ -116,7 +117,8 @@ async fn a_picture_that_cannot_be_transformed_is_counted_and_the_next_is_shown()
     );
     // Held sideways it is 240 pixels wide without its EXIF data.
     let narrow = super::scene::transformed(PLAIN, "transform: [{rotate: 90}]").unwrap();
-    push(&relay, "door", narrow.jpeg()).await;
+    let refused = Client::ask(relay.address(), "POST", "/streams/door/frame", &[], narrow.jpeg()).await;
+    assert_problem(&refused, 422);
     report_when(&relay, "door", |report| report["dropped"]["invalid"] == 1).await;
     push(&relay, "door", PLAIN).await;
     let mut viewer = StreamViewer::join(relay.address(), "/streams/door").await;

@@ -1,4 +1,4 @@
-//! The transport over a model's socket, in which no client sends requests ahead, or anything after them, or is
+//! The transport over a model's socket, in which no client sends requests ahead or anything after them, or is
 //! idle.
 
 #[path = "../../../../src/web/server/transport/direct_write.rs"]

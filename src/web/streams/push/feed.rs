@@ -87,7 +87,10 @@ pub(super) async fn run(
             () = &mut stopped => break Err(Problem::unavailable("framecast is stopping")),
             () = &mut long, if !is_logged => {
                 is_logged = true;
-                info!(target: ACCESS, stream = %name, publisher = id, client, user, agent, "publisher connected");
+                info!(
+                    target: ACCESS, stream = %name, publisher = id, client, user, agent,
+                    "publisher connected"
+                );
                 continue;
             }
             chunk = body.chunk(&feed.upload) => chunk,
@@ -196,7 +199,7 @@ impl<'a> Feed<'a> {
         Ok(())
     }
 
-    /// Shows what is left at the end of the body. A body may be no more than what stands between two pictures.
+    /// Shows what is left at the end of the body, which may be no more than what stands between two pictures.
     fn finish(&mut self) -> Result<(), Problem> {
         self.show(|parser| match parser.finish() {
             Err(ParseError::Ended { .. }) if parser.is_between_parts() => Ok(None),

@@ -137,8 +137,8 @@ pub(in crate::web) fn content_type(request: &HttpRequest) -> String {
     value.unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// Returns the picture file in the body, whose content is not checked yet; `None` for a feed, of which nothing
-/// is read yet. Counts bodies that cannot be read.
+/// Returns the picture file in the body, whose content is not checked yet; `None` for a feed, of which
+/// nothing is read yet. Counts bodies that cannot be read.
 async fn one_picture(
     request: &HttpRequest,
     state: &WebState,

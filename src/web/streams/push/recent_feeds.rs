@@ -10,7 +10,7 @@ use std::{
 
 use tokio::time::Instant;
 
-/// The interval between two lines about a publisher of short feeds, and the pause after which it is a new one.
+/// The interval between two lines about a publisher of short feeds, and the pause that makes it a new one.
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// The time after which a feed is logged in any case.
