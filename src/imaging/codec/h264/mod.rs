@@ -39,6 +39,9 @@ pub const MAX_ACCESS_UNIT_BYTES: usize = 7_077_888;
 /// Maximum number of access units without a picture whose times are kept. H.264 reorders 16 at most.
 const MAX_PENDING: usize = 17;
 
+/// openh264's state when all of its pictures are in use, which it calls out of memory.
+const NO_PICTURE: i64 = 0x4000;
+
 /// Takes the bytes of openh264's reference pictures from a budget.
 pub type Reserve = Box<dyn Fn(usize) -> Result<BytePermit, BudgetError> + Send>;
 
@@ -47,11 +50,12 @@ pub struct H264Decoder {
     max_pixels: u64,
     reserve: Reserve,
     sets: ParameterSets,
-    /// openh264 with the memory of its pictures; `None` until a keyframe.
-    open: Option<(Decoder, BytePermit)>,
+    /// openh264; `None` until a keyframe.
+    open: Option<Open>,
     /// Whether openh264 lacks the current parameter sets.
     sets_unsent: bool,
-    /// Whether the stream has B slices, so that pictures come in another order than access units.
+    /// Whether pictures come in another order than access units, by a parameter set or because there was a B
+    /// slice.
     reorders: bool,
     /// Times of access units whose picture has not come out.
     pending: Vec<i64>,
@@ -60,6 +64,15 @@ pub struct H264Decoder {
     failed_keyframes: u32,
     /// What openh264 is given, whose memory is used again.
     data: Vec<u8>,
+}
+
+/// openh264 between a keyframe and an error, or a change of the parameter sets.
+struct Open {
+    decoder: Decoder,
+    _memory: BytePermit,
+    /// Whether it holds pictures back for those that are shown before them. It does that even in streams
+    /// without B slices, unless it is told to give all it has after each access unit.
+    reorders: bool,
 }
 
 impl H264Decoder {
@@ -116,7 +129,9 @@ impl H264Decoder {
         match &decoded {
             Ok(Some(_)) => self.failed_keyframes = 0,
             Ok(None) => {}
-            Err(_) => {
+            Err(error) => {
+                // Giving each picture at once may use up openh264's pictures.
+                self.reorders |= matches!(error, H264Error::Decode { state } if state & NO_PICTURE != 0);
                 self.failed_keyframes += u32::from(is_keyframe);
                 self.close();
             }
@@ -146,29 +161,42 @@ impl H264Decoder {
         if unit.slices.is_empty() || (self.open.is_none() && !unit.is_keyframe) {
             return Ok(None);
         }
-        if self.open.is_none() {
-            let permit = (self.reserve)(self.sets.memory()?)?;
-            let config = DecoderConfig::new().flush_after_decode(Flush::NoFlush);
-            let decoder = Decoder::with_api_config(OpenH264API::from_source(), config)
-                .map_err(|error| H264Error::Decode { state: error.native_code() })?;
-            (self.open, self.sets_unsent, self.reorders) = (Some((decoder, permit)), true, false);
-        }
+        self.reorders |= self.sets.reorder() || unit.slices.iter().any(Slice::is_bidirectional);
+        self.open(unit.is_keyframe)?;
         let mut data = mem::take(&mut self.data);
         data.clear();
         if mem::take(&mut self.sets_unsent) {
             self.sets.iter().for_each(|set| nal::push(&mut data, set));
         }
         unit.slices.iter().for_each(|slice| nal::push(&mut data, slice.nal));
-        self.reorders |= unit.slices.iter().any(Slice::is_bidirectional);
         self.expect(time, unit.is_keyframe);
         let shown = self.run(&data, picture);
         self.data = data;
         shown
     }
 
+    /// Creates openh264 where there is none, or one that reorders at the first keyframe after a B slice: one
+    /// that has given a picture too early keeps the wrong order, and soon has no free picture.
+    fn open(&mut self, is_keyframe: bool) -> Result<(), H264Error> {
+        if let Some(open) = &self.open
+            && (open.reorders == self.reorders || !is_keyframe)
+        {
+            return Ok(());
+        }
+        self.close();
+        let memory = (self.reserve)(self.sets.memory()?)?;
+        let config = DecoderConfig::new().flush_after_decode(Flush::NoFlush);
+        let decoder = Decoder::with_api_config(OpenH264API::from_source(), config)
+            .map_err(|error| H264Error::Decode { state: error.native_code() })?;
+        self.open = Some(Open { decoder, _memory: memory, reorders: self.reorders });
+        self.sets_unsent = true;
+        Ok(())
+    }
+
     /// Remembers the time of an access unit.
     fn expect(&mut self, time: i64, is_keyframe: bool) {
-        if !self.reorders || self.pending.len() == MAX_PENDING {
+        let reorders = self.open.as_ref().is_some_and(|open| open.reorders);
+        if !reorders || self.pending.len() == MAX_PENDING {
             self.pending.clear();
         }
         if is_keyframe {
@@ -180,9 +208,8 @@ impl H264Decoder {
     }
 
     fn run(&mut self, data: &[u8], picture: Option<&mut Planes>) -> Result<Option<i64>, H264Error> {
-        let Some((decoder, _)) = &mut self.open else { return Ok(None) };
-        // Without a flush openh264 holds one picture back, even where no B slice can follow.
-        let flush = if self.reorders { Flush::NoFlush } else { Flush::Flush };
+        let Some(Open { decoder, reorders, .. }) = &mut self.open else { return Ok(None) };
+        let flush = if *reorders { Flush::NoFlush } else { Flush::Flush };
         let options = DecodeOptions::new().flush_after_decode(flush);
         let decoded = decoder
             .decode_with_options(data, options)
@@ -192,7 +219,7 @@ impl H264Decoder {
             return Ok(None);
         }
         let time = self.pending.remove(0);
-        // The first B pictures, of which nothing was known when the one after them was shown.
+        // A B picture before the keyframe at which reordering begins: the one after it was shown already.
         if self.newest.is_some_and(|newest| time <= newest) {
             return Ok(None);
         }

@@ -46,6 +46,8 @@ pub(super) struct Sequence {
     pub(super) is_gray: bool,
     pub(super) is_full_range: bool,
     pub(super) is_bt709: bool,
+    /// Whether pictures may come out in another order than they are decoded in, where it says so.
+    reorders: bool,
 }
 
 #[derive(Debug)]
@@ -97,6 +99,11 @@ impl ParameterSets {
     /// Returns width and height of the first sequence.
     pub(super) fn size(&self) -> Option<(u16, u16)> {
         self.sequences().next().map(|sequence| (sequence.width, sequence.height))
+    }
+
+    /// Returns whether a sequence says that its pictures are reordered. Cameras that say nothing seldom do it.
+    pub(super) fn reorder(&self) -> bool {
+        self.sequences().any(|sequence| sequence.reorders)
     }
 
     /// Returns the sequence whose pictures have this size.
@@ -161,6 +168,7 @@ fn read_sequence(nal: &[u8], max_pixels: u64) -> Result<(u32, Sequence), H264Err
     // openh264 limits the number itself, to 16.
     let pictures = u64::from(sps.max_num_ref_frames.min(16)) + 2;
     let memory = BASE_BYTES + across * down * LAYER_MACROBLOCK_BYTES + pictures * picture;
+    let restrictions = sps.vui_parameters.as_ref().and_then(|vui| vui.bitstream_restrictions.as_ref());
     let signal = sps.vui_parameters.as_ref().and_then(|vui| vui.video_signal_type.as_ref());
     let matrix = signal.and_then(|signal| signal.colour_description.as_ref());
     let sequence = Sequence {
@@ -171,6 +179,7 @@ fn read_sequence(nal: &[u8], max_pixels: u64) -> Result<(u32, Sequence), H264Err
         is_full_range: signal.is_some_and(|signal| signal.video_full_range_flag),
         // 1 is BT.709; 7 (SMPTE 240M) is almost the same. Unnamed colours are taken as BT.601, as ffmpeg does.
         is_bt709: matrix.is_some_and(|matrix| matches!(matrix.matrix_coefficients, 1 | 7)),
+        reorders: restrictions.is_some_and(|restrictions| restrictions.max_num_reorder_frames > 0),
     };
     Ok((sps.seq_parameter_set_id.id().into(), sequence))
 }
