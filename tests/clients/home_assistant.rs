@@ -42,3 +42,15 @@ fn octoprint_fetches_snapshots_and_motioneye_reads_streams() {
     }
     framecast.end_cleanly();
 }
+
+/// It asks for one path only, sends a NUL behind its request, and never says what it could not read.
+#[test]
+fn mjpg_streamers_input_http_reads_each_frame_of_15_a_second() {
+    let yaml = "streams: {bars: {source: {type: pattern, size: 160x120, fps: 15}}}";
+    let framecast = Framecast::serve(yaml);
+    let client = test_file("testkit/programs/small_clients.py");
+    let output = run(python(), &[&client, "input_http", &framecast.url("/")]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "46 whole pictures");
+    assert_eq!(framecast.stream("bars")["skipped"], 0);
+    framecast.end_cleanly();
+}
