@@ -268,7 +268,7 @@ mod tests {
 
     /// A camera that is away for the rest of each period.
     fn flaps(live: u64, period: u64) -> Pattern {
-        Box::new(move |_, at| match live.checked_sub(at.as_secs() % period).unwrap_or_default() {
+        Box::new(move |_, at| match live.saturating_sub(at.as_secs() % period) {
             0 => refuses(),
             left => gives(Duration::from_secs(left)),
         })
