@@ -19,6 +19,14 @@ const BMP: &[u8] =
     b"BM:\0\0\0\0\0\0\x006\0\0\0(\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\x18\0\0\0\0\0\x04\0\0\0\x13\x0b\0\0\
     \x13\x0b\0\0\0\0\0\0\0\0\0\0\xff\xff\xff\0";
 
+/// What RTSP cameras send.
+const RTSP: [&str; 4] = [
+    "RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Type: application/sdp\r\nContent-Length: 8\r\n\r\nv=0\r\nm=\n",
+    "RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\nWWW-Authenticate: Digest realm=\"cam\", nonce=\"1\"\r\n\r\n",
+    "$\0\0\x02ab$\x01\0\0RTSP/1.0 200 OK\nCSeq: 2\n\n$\0\0\x01c",
+    "OPTIONS rtsp://viewer/ RTSP/1.0\r\nCSeq: 9\r\n\r\n\r\n$\0\x01\0cut off",
+];
+
 const HEADS: [&str; 8] = [
     "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cam\r\n\r\n--cam\r\n",
     "HTTP/1.0 200 OK\nServer: x\nContent-Type: image/jpeg\nContent-Length: 12\n\nbody",
@@ -72,6 +80,7 @@ pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
         }
         "boundary" => texts(&CONTENT_TYPES),
         "head" => led_by(&[9], texts(&HEADS)),
+        "rtsp" => led_by(&[9], texts(&RTSP)),
         "jpeg" => led_by(&[63], PICTURES.map(<[u8]>::to_vec).into()),
         "challenge" => texts(&CHALLENGES),
         "yaml" => texts(&[

@@ -19,7 +19,10 @@ use crate::{
     },
     source::{PrinterError, camera::bambu::PictureReader},
 };
-pub use crate::{source::http_client::fuzzing::*, web::fuzzing::*};
+pub use crate::{
+    source::{camera::rtsp::fuzzing::*, http_client::fuzzing::*},
+    web::fuzzing::*,
+};
 
 /// Limits that are small, so that inputs reach them.
 const LIMITS: ParserLimits = ParserLimits { max_frame_bytes: 16 * 1024, max_header_bytes: 512 };

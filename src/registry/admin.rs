@@ -121,8 +121,8 @@ pub enum ReloadError {
     /// The source is a program, which streams added over HTTP must not start.
     #[error(
         "streams.{name}.source.type: {kind} starts a program (ffmpeg), which server.api_sources: network \
-         does not allow over HTTP: set server.api_sources: network+ffmpeg in the configuration file, or put \
-         the stream there"
+         does not allow over HTTP: set decoder: native, or server.api_sources: network+ffmpeg in the \
+         configuration file, or put the stream there"
     )]
     StartsProgram {
         /// The stream.

@@ -1,3 +1,5 @@
+use framecast::config::{RtspDecoder, RtspTransport};
+
 use super::*;
 
 #[test]
@@ -17,7 +19,8 @@ fn programs_are_lists_of_words_with_an_environment() {
         panic!()
     };
     assert_eq!(rtsp.url.reveal(), "rtsp://u:p%40s%2Fs%3A%20%23%201@cam/s");
-    assert_eq!((rtsp.transport.as_str(), rtsp.quality, rtsp.size, rtsp.fps), ("udp", 85, None, None));
+    assert_eq!((rtsp.quality, rtsp.size, rtsp.fps), (85, None, None));
+    assert_eq!((rtsp.transport, rtsp.decoder), (RtspTransport::Udp, RtspDecoder::Auto));
     let wrong = |source: &str| mistakes(&format!("streams: {{a: {{source: {source}}}}}")).remove(0);
     for (yaml, want) in [
         ("{type: exec, command: \"ffmpeg -i hunter2\"}", "must be a list of words, such as [ffmpeg, -i, …]"),
@@ -27,7 +30,9 @@ fn programs_are_lists_of_words_with_an_environment() {
         ("{type: exec, command: [x], cwd: /no/such}", "must be a folder that exists"),
         ("{type: exec, command: [x], env: {A=B: x}}", "is not a variable's name"),
         ("{type: rtsp, url: \"http://u:hunter2@h/\"}", "must begin with rtsp://"),
-        ("{type: rtsp, url: rtsp://h/, transport: http}", "must be tcp or udp, not http"),
+        ("{type: rtsp, url: rtsp://h/, transport: http}", "must be auto, tcp or udp, not http"),
+        ("{type: rtsp, url: rtsp://h/, decoder: vlc}", "must be auto, native or ffmpeg, not vlc"),
+        ("{type: rtsp, url: rtsp://h/, prefer: small}", "must be main or sub, not small"),
         ("{type: rtsp, url: rtsp://h/, quality: 0}", "must be a whole number from 1 to 100"),
         ("{type: v4l2, device: video0}", "must be a full path such as /dev/video0"),
     ] {

@@ -65,7 +65,8 @@ pub struct ServerConfig {
     #[serde(default = "own_pages", with = "OneOrMany::<OrNone<Ancestor>, FrameAncestors>")]
     pub frame_ancestors: FrameAncestors,
     /// Sources that streams added over HTTP may have: addresses that framecast itself requests, or also
-    /// cameras of `type: rtsp`, for which it starts ffmpeg. Streams of the file may have all sources.
+    /// cameras of `type: rtsp` for which it may start ffmpeg (without `decoder: native`). Streams of the file
+    /// may have all sources.
     #[serde(default)]
     pub api_sources: ApiSources,
     /// The stream of `/stream`, `/snapshot` and `/video_feed`.

@@ -28,7 +28,7 @@ pub(super) fn programs(source: &SourceConfig) -> Option<Vec<ExecConfig>> {
 
 /// Returns the command line of a short form, without credentials.
 pub fn explain(source: &SourceConfig) -> Option<String> {
-    if matches!(source, SourceConfig::Exec(_)) {
+    if matches!(source, SourceConfig::Exec(_)) || !source.starts_program() {
         return None;
     }
     let program = programs(source)?.into_iter().next()?;

@@ -39,8 +39,9 @@ fn what_never_ends_is_cut_off_at_a_bound() {
         }),
         ("sent a picture of more than 8388608 bytes (max_frame_bytes)", |camera, sent| {
             camera.play(H264)?;
+            // The first fragment of a keyframe, and more that have no end.
+            camera.packet(96, (false, 0), &[&[0x7c, 0x85][..], &[0x55; 1400]].concat())?;
             loop {
-                // A fragment of a keyframe that has no end.
                 camera.packet(96, (false, 0), &[&[0x7c, 0x05][..], &[0x55; 1400]].concat())?;
                 sent.fetch_add(1400, SeqCst);
             }

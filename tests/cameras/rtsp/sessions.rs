@@ -68,7 +68,8 @@ fn a_digest_is_answered_for_each_request_and_a_wrong_password_is_tried_once() {
     });
     let said = reason(&serve_alone(&camera.url(), ""));
     assert!(said.contains("answered 401: user or password is wrong"), "{said}");
-    assert_eq!(camera.requests().len() / camera.connections(), 2, "{:?}", camera.requests());
+    let answers = camera.requests().iter().filter(|head| head.contains("Authorization")).count();
+    assert!((1..=camera.connections()).contains(&answers), "{answers} of {}", camera.connections());
 }
 
 #[test]

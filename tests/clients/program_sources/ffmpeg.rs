@@ -87,8 +87,9 @@ fn pictures_come_over_a_real_rtsp_session() {
 #[test]
 fn an_rtsp_camera_is_asked_by_ffmpeg() {
     let ffmpeg = FakeFfmpeg::new("while cat \"$PICTURE\"; do sleep 0.05; done");
-    let framecast =
-        ffmpeg.serve("{type: rtsp, url: \"rtsp://u:hunter2@127.0.0.1:1/s\", fps: 5, size: 320x180}");
+    let framecast = ffmpeg.serve(
+        "{type: rtsp, decoder: ffmpeg, url: \"rtsp://u:hunter2@127.0.0.1:1/s\", fps: 5, size: 320x180}",
+    );
     frames(&framecast, 3);
     assert_eq!(
         ffmpeg.calls(),
@@ -101,7 +102,9 @@ fn an_rtsp_camera_is_asked_by_ffmpeg() {
 
 #[test]
 fn the_real_ffmpeg_takes_the_options_and_its_complaint_is_shown_without_the_password() {
-    let framecast = serve("{type: rtsp, url: \"rtsp://u:hunter2@127.0.0.1:1/s\", fps: 5, size: 320x180}");
+    let framecast = serve(
+        "{type: rtsp, decoder: ffmpeg, url: \"rtsp://u:hunter2@127.0.0.1:1/s\", fps: 5, size: 320x180}",
+    );
     let said = reason(&framecast);
     assert!(said.starts_with("ffmpeg ended (exit status: ") && said.contains("it said: "), "{said}");
     assert!(said.contains("onnection refused") || said.contains("rror opening input"), "{said}");
@@ -144,7 +147,9 @@ fn a_usb_camera_that_is_not_plugged_in_is_said() {
 fn without_ffmpeg_the_package_is_named() {
     let empty = tempfile::tempdir().unwrap();
     let path = empty.path().display().to_string();
-    for source in ["{type: rtsp, url: \"rtsp://127.0.0.1:1/\"}", "{type: v4l2, device: /dev/null}"] {
+    for source in
+        ["{type: rtsp, decoder: ffmpeg, url: \"rtsp://127.0.0.1:1/\"}", "{type: v4l2, device: /dev/null}"]
+    {
         let framecast = serve_with_path(source, &path);
         let said = reason(&framecast);
         assert!(said.starts_with("there is no program ffmpeg: install the package ffmpeg"), "{said}");

@@ -23,7 +23,7 @@ use crate::{
             CodecError,
             h264::{Framing, H264Decoder, H264Error},
         },
-        cpu_pool::StreamQueue,
+        cpu_pool::{LatestQueue, StreamQueue},
     },
     source::{error::SourceError, generated::error::RenderError},
 };
@@ -101,15 +101,18 @@ impl Drop for KeyframeWait<'_> {
     }
 }
 
-type Job<'a> = Pin<Box<dyn Future<Output = Result<Done, PoolError>> + 'a>>;
+/// A running job, which holds the source's place in the pool.
+type Job = Pin<Box<dyn Future<Output = (LatestQueue, Result<Done, PoolError>)>>>;
 
 /// The state of showing one session.
 struct Show<'a> {
     format: PictureFormat,
-    queue: &'a StreamQueue,
     ingest: &'a Ingest,
     limiter: FrameRateLimiter,
     waiting: Vec<AccessUnit>,
+    max_waiting_bytes: usize,
+    /// Data of pictures has come.
+    has_data: bool,
     /// Everything up to the next keyframe is left out.
     needs_keyframe: bool,
     /// A packet has been lost since the last keyframe that was decoded.
@@ -129,39 +132,41 @@ pub(super) async fn show(
         H264Decoder::new(config.limits.max_frame_pixels, Box::new(move |bytes| memory.reserve_kept(bytes)));
     let mut show = Show {
         format: config.format(queue),
-        queue,
         ingest,
         limiter: config.limiter(),
         waiting: Vec::new(),
+        max_waiting_bytes: config.limits.max_frame_bytes,
+        has_data: false,
         needs_keyframe: true,
         lost: false,
         keyframe_wait: Some(KeyframeWait::begin(ingest)),
     };
     let mut deadlines = config.deadlines(started);
-    let mut idle = Some(decoder);
-    let mut job: Option<Job<'_>> = None;
+    let mut idle = Some((decoder, queue.pool().latest_queue()));
+    let mut job: Option<Job> = None;
     loop {
         if !show.waiting.is_empty()
-            && let Some(decoder) = idle.take()
+            && let Some(idle) = idle.take()
         {
-            job = Some(show.start(decoder));
+            job = Some(show.start(idle));
         }
         tokio::select! {
             biased;
-            done = async { job.as_mut().expect("guarded").await }, if job.is_some() => {
+            (place, done) = async { job.as_mut().expect("checked by the branch's condition").await }, if job.is_some() => {
                 job = None;
                 let done = done.map_err(|error| SourceError::Render(RenderError::Pool(error)))?;
                 if done.decoded > 0 {
                     deadlines.on_frame();
                 }
-                idle = Some(show.finish(done, &playing)?);
+                idle = Some((show.finish(done, &playing)?, place));
             }
             event = playing.next(deadlines.at()) => match event? {
                 Event::Frame(frame) => show.take(frame),
                 Event::Ended => {
                     // The pictures that have come are shown.
                     if let Some(job) = job.take() {
-                        let done = job.await.map_err(|error| SourceError::Render(RenderError::Pool(error)))?;
+                        let (_, done) = job.await;
+                        let done = done.map_err(|error| SourceError::Render(RenderError::Pool(error)))?;
                         if done.decoded > 0 {
                             deadlines.on_frame();
                         }
@@ -169,7 +174,7 @@ pub(super) async fn show(
                     }
                     return deadlines.ended(playing.host());
                 }
-                Event::Late if deadlines.is_first() && show.needs_keyframe => {
+                Event::Late if deadlines.is_first() && show.has_data && show.needs_keyframe => {
                     let (host, within) = (playing.host().to_owned(), config.rtsp.first_frame_timeout);
                     return Err(RtspError::NoKeyframe { host, within }.into());
                 }
@@ -186,15 +191,16 @@ impl<'a> Show<'a> {
             self.needs_keyframe = true;
             self.lost = true;
         }
+        self.has_data = true;
         let is_keyframe = frame.is_random_access_point();
-        if self.waiting.len() >= MAX_WAITING && !is_keyframe {
-            // The rest of the group is of no use without these.
+        let bytes: usize = self.waiting.iter().map(|unit| unit.data.len()).sum();
+        let is_full =
+            self.waiting.len() >= MAX_WAITING || bytes + frame.data().len() > self.max_waiting_bytes;
+        if is_keyframe || is_full {
+            // Nothing depends on them after a keyframe, and the rest of the group is of no use without them.
             (0..self.waiting.len()).for_each(|_| self.ingest.count_drop(DropReason::Busy));
             self.waiting.clear();
-            self.needs_keyframe = true;
-        }
-        if is_keyframe {
-            self.needs_keyframe = false;
+            self.needs_keyframe = !is_keyframe;
         }
         if self.needs_keyframe {
             return self.ingest.count_drop(DropReason::Invalid);
@@ -211,7 +217,7 @@ impl<'a> Show<'a> {
     }
 
     /// Starts decoding what has come.
-    fn start(&mut self, decoder: H264Decoder) -> Job<'a> {
+    fn start(&mut self, (decoder, mut place): (H264Decoder, LatestQueue)) -> Job {
         let (units, is_wanted) = (std::mem::take(&mut self.waiting), self.is_wanted());
         if is_wanted {
             self.limiter.admits(Arrival::now());
@@ -219,7 +225,10 @@ impl<'a> Show<'a> {
         let size = decoder.size().map_or(USUAL_SIZE, |(width, height)| (width.into(), height.into()));
         let bytes = self.format.bytes_to_encode(size);
         let work = Work { decoder, units, is_wanted, format: self.format.clone() };
-        Box::pin(self.queue.run(bytes, move || work.run()))
+        Box::pin(async move {
+            let done = place.run(bytes, move || work.run()).await;
+            (place, done)
+        })
     }
 
     /// Shows the result of a job, and returns the decoder.

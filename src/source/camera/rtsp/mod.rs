@@ -6,6 +6,8 @@
 
 mod codec;
 pub(in crate::source) mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 #[cfg(feature = "h264")]
 mod h264;
 mod jpeg;
@@ -21,7 +23,7 @@ use tracing::debug;
 
 use crate::{
     bus::Ingest,
-    config::{Limits, RtspConfig, RtspDecoder, RtspPreference, RtspTransport, Secret},
+    config::{Limits, RtspConfig, RtspDecoder, RtspTransport},
     imaging::cpu_pool::StreamQueue,
     source::{error::SourceError, traits::Source},
 };
@@ -47,7 +49,7 @@ impl RtspSource {
         queue: StreamQueue,
         ffmpeg: FfmpegSource,
     ) -> Self {
-        Self { session: session_config(config, limits), queue, ffmpeg }
+        Self { session: SessionConfig::new(config, limits), queue, ffmpeg }
     }
 
     async fn run_once(&self, ingest: &Ingest) -> Result<(), SourceError> {
@@ -55,23 +57,31 @@ impl RtspSource {
         if rtsp.decoder == RtspDecoder::Ffmpeg {
             return (self.ffmpeg)(rtsp.clone()).run(ingest).await;
         }
-        let (codec, refused, is_udp) = match self.watch(ingest).await {
+        let before = *ingest.received().borrow();
+        let host = self.session.host();
+        let (transport, error) = match self.watch(ingest).await {
             Ok(()) => return Ok(()),
-            Err(SessionEnd::Failed(error)) => return Err(error),
             Err(SessionEnd::NoPackets) => return Err(self.session.silent()),
-            Err(SessionEnd::Foreign { codec, refused, is_udp }) => (codec, refused, is_udp),
+            Err(SessionEnd::Foreign { codec, refused, is_udp }) => {
+                let error = match refused {
+                    Some(reason) => RtspError::Undecodable { host, reason },
+                    None => RtspError::Codec { host, codec },
+                };
+                (if is_udp { RtspTransport::Udp } else { RtspTransport::Tcp }, error)
+            }
+            // A camera whose dialect the library does not understand from the start.
+            Err(SessionEnd::Failed(SourceError::Rtsp(error @ RtspError::Session { .. })))
+                if *ingest.received().borrow() == before =>
+            {
+                (rtsp.transport, error)
+            }
+            Err(SessionEnd::Failed(error)) => return Err(error),
         };
         if rtsp.decoder == RtspDecoder::Auto && is_installed("ffmpeg") {
-            debug!("ffmpeg decodes {codec}");
-            let transport = if is_udp { RtspTransport::Udp } else { RtspTransport::Tcp };
+            debug!("left to ffmpeg: {error}");
             return (self.ffmpeg)(RtspConfig { transport, ..rtsp.clone() }).run(ingest).await;
         }
-        let host = self.session.host();
-        Err(match refused {
-            Some(reason) => RtspError::Undecodable { host, reason },
-            None => RtspError::Codec { host, codec },
-        }
-        .into())
+        Err(error.into())
     }
 
     /// Shows the camera's pictures; with `transport: auto` over UDP where nothing comes over TCP.
@@ -99,15 +109,6 @@ impl Source for RtspSource {
     fn run<'a>(&'a mut self, ingest: &'a Ingest) -> LocalBoxFuture<'a, Result<(), SourceError>> {
         Box::pin(self.run_once(ingest))
     }
-}
-
-/// Returns the settings of a session, which may be that of the camera's substream.
-fn session_config(config: &RtspConfig, limits: &Limits) -> SessionConfig {
-    let sub = (config.prefer == RtspPreference::Sub).then(|| substream::substream(config.url.reveal()));
-    let url = sub.flatten().map_or_else(|| config.url.clone(), Secret::new);
-    let rtsp = RtspConfig { url, ..config.clone() };
-    let (url, login) = rtsp.target();
-    SessionConfig { url, login, rtsp, limits: limits.clone() }
 }
 
 /// Returns whether a program of this name is on `PATH`.

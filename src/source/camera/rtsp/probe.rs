@@ -59,7 +59,7 @@ pub async fn probe(
     bounds: ProbeLimits,
     limits: &Limits,
 ) -> Result<RtspReport, SourceError> {
-    let session = super::session_config(config, limits);
+    let session = SessionConfig::new(config, limits);
     let observe = |playing: Playing| observe(playing, &session, bounds);
     let seen = match session.run(session.rtsp.transport, observe).await {
         Err(SessionEnd::NoPackets) => session.run(RtspTransport::Udp, observe).await,

@@ -17,11 +17,12 @@ use super::{
     codec::VideoCodec,
     error::RtspError,
     picture::PictureFormat,
+    substream::substream,
     tunnel::{Progress, Target, Tunnel},
 };
 use crate::{
     bus::FrameRateLimiter,
-    config::{Limits, Login, RtspConfig, RtspTransport},
+    config::{Limits, Login, RtspConfig, RtspPreference, RtspTransport, Secret},
     imaging::cpu_pool::StreamQueue,
     source::error::{Deadline, SourceError},
 };
@@ -113,8 +114,6 @@ pub(super) struct Playing {
     progress: Rc<Progress>,
     /// The moment until which the first packet has to come.
     first_packet: Option<Instant>,
-    /// The moment at which `PLAY` was answered.
-    pub(super) since: Instant,
     pub(super) codec: VideoCodec,
 }
 
@@ -130,6 +129,15 @@ pub(super) enum Event {
 }
 
 impl SessionConfig {
+    /// Returns the settings of a camera's sessions, or of its substream's.
+    pub(super) fn new(config: &RtspConfig, limits: &Limits) -> Self {
+        let sub = (config.prefer == RtspPreference::Sub).then(|| substream(config.url.reveal())).flatten();
+        let url = sub.map_or_else(|| config.url.clone(), Secret::new);
+        let rtsp = RtspConfig { url, ..config.clone() };
+        let (url, login) = rtsp.target();
+        Self { url, login, rtsp, limits: limits.clone() }
+    }
+
     /// Returns the deadlines of a run that began at `started`.
     pub(super) fn deadlines(&self, started: Instant) -> Deadlines {
         let within = self.rtsp.first_frame_timeout;
@@ -223,10 +231,9 @@ impl SessionConfig {
         self.answered(host, session.setup(stream, setup)).await?;
         let playing = self.answered(host, session.play(PlayOptions::default())).await?;
         let demuxed = playing.demuxed().map_err(|error| session_error(host, &error))?;
-        let since = Instant::now();
         let may_switch = transport == RtspTransport::Auto && !progress.is_udp.get();
-        let first_packet = may_switch.then(|| since + NO_PACKET_TIMEOUT);
-        Ok(Playing { demuxed, stream, host: host.to_owned(), progress, first_packet, since, codec })
+        let first_packet = may_switch.then(|| Instant::now() + NO_PACKET_TIMEOUT);
+        Ok(Playing { demuxed, stream, host: host.to_owned(), progress, first_packet, codec })
     }
 
     async fn answered<T>(

@@ -33,11 +33,9 @@ pub(super) struct Message {
 }
 
 impl Message {
-    /// Takes the next message out of `buffer`, which does not begin with an interleaved packet; none while
-    /// its end has not come.
+    /// Takes the next message out of `buffer`, from which [`take_packets`] has taken what is before it; none
+    /// while its end has not come.
     pub(super) fn take(buffer: &mut BytesMut, max_header_bytes: usize) -> Result<Option<Self>, MessageError> {
-        let blank = buffer.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-        buffer.advance(blank);
         let start = &buffer[..buffer.len().min(5)];
         if !start.iter().all(|byte| byte.is_ascii_uppercase() || matches!(byte, b'_' | b'/' | b' ')) {
             return Err(MessageError::NotRtsp);
@@ -123,8 +121,22 @@ impl Message {
     }
 }
 
+/// Moves whole interleaved packets from the front of `buffer` to `out`, without line ends between them.
+pub(super) fn take_packets(buffer: &mut BytesMut, out: &mut BytesMut) {
+    loop {
+        let blank = buffer.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        buffer.advance(blank);
+        let end = whole_packets(buffer);
+        if end == 0 {
+            return;
+        }
+        out.extend_from_slice(&buffer[..end]);
+        buffer.advance(end);
+    }
+}
+
 /// Returns the number of bytes of whole interleaved packets at the front of `buffer`.
-pub(super) fn whole_packets(buffer: &[u8]) -> usize {
+fn whole_packets(buffer: &[u8]) -> usize {
     let mut end = 0;
     while let [b'$', _, high, low, ..] = buffer[end..] {
         let next = end + PACKET_HEAD + usize::from(u16::from_be_bytes([high, low]));
@@ -146,13 +158,16 @@ mod tests {
     #[test]
     fn a_response_is_taken_whole_wherever_its_bytes_are_split() {
         for split in 0..ANSWER.len() {
-            let mut buffer = BytesMut::from(&ANSWER[..split]);
+            let (mut buffer, mut out) = (BytesMut::from(&ANSWER[..split]), BytesMut::new());
+            take_packets(&mut buffer, &mut out);
             let mut taken = Message::take(&mut buffer, 1000).unwrap();
             buffer.extend_from_slice(&ANSWER[split..]);
             if taken.is_none() {
+                take_packets(&mut buffer, &mut out);
                 taken = Message::take(&mut buffer, 1000).unwrap();
             }
             let message = taken.unwrap();
+            assert!(out.is_empty());
             assert_eq!((message.status(), &message.body[..]), (Some(200), &b"v=0\r\n"[..]), "{split}");
             assert_eq!((message.header("cseq"), message.headers.len()), (Some("2"), 2));
             assert_eq!(whole_packets(&buffer), 5);

@@ -35,7 +35,7 @@ use crate::{
         http_client::{Authorizer, CameraConnection, Origin, Verdict, connect},
     },
 };
-use message::{Message, whole_packets};
+use message::{Message, take_packets};
 use udp::UdpPair;
 
 /// Name of framecast in requests.
@@ -339,9 +339,9 @@ impl Relay {
         sent: &mut BytesMut,
     ) -> Result<(), SourceError> {
         loop {
-            let packets = inbound.split_to(whole_packets(inbound));
-            self.count(&packets)?;
-            out.extend_from_slice(&packets);
+            let before = out.len();
+            take_packets(inbound, out);
+            self.count(&out[before..])?;
             if inbound.first().is_none_or(|first| *first == b'$') {
                 return Ok(());
             }

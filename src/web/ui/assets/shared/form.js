@@ -3,16 +3,17 @@
 import { ask } from "./api.js";
 import * as format from "./format.js";
 
-/** The types of a new stream. The first three have a camera that can be tested. */
+/** The types of a new stream. The first four have a camera that can be tested. */
 const KINDS = [
   ["auto", "Camera"],
   ["mjpeg", "Camera, MJPEG stream"],
   ["snapshot", "Camera, snapshots"],
+  ["rtsp", "Camera, RTSP"],
   ["push", "Push (frames from another program)"],
   ["pattern", "Test pattern"],
   ["json", "Other (JSON)"],
 ];
-const WITH_CAMERA = ["auto", "mjpeg", "snapshot"];
+const WITH_CAMERA = ["auto", "mjpeg", "snapshot", "rtsp"];
 
 function make(tag, properties, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
@@ -42,7 +43,8 @@ function isSimple(settings) {
   return (
     known(settings, ["title", "source"]) &&
     source !== null && typeof source === "object" && !Array.isArray(source) &&
-    WITH_CAMERA.includes(source.type) && known(source, ["type", "url", "insecure", "interval"])
+    WITH_CAMERA.includes(source.type) && known(source, source.type === "rtsp" ? ["type", "url", "decoder"] : ["type", "url", "insecure", "interval"]) &&
+    (source.type !== "rtsp" || source.decoder === "native")
   );
 }
 
@@ -68,7 +70,7 @@ export function openForm(known) {
   const cancel = make("button", { type: "button", className: "button", textContent: "Cancel" });
 
   const camera = make("div", {},
-    field("URL", url, "The URL that a browser would open, with user and password if the camera needs them."),
+    field("URL", url, "The URL that a browser or (rtsp://) a player would open, with user and password if the camera needs them."),
     make("div", { className: "field check" }, make("label", {}, insecure, " Accept any certificate")),
     make("p", { className: "row" }, test), found);
   const pictures = field("Interval", interval, "Time between two snapshots, such as 1s or 500ms.");
@@ -86,6 +88,7 @@ export function openForm(known) {
     const hasCamera = WITH_CAMERA.includes(kind.value);
     camera.hidden = !hasCamera;
     url.required = hasCamera;
+    insecure.closest(".field").hidden = kind.value === "rtsp";
     pictures.hidden = kind.value !== "snapshot";
     pushing.hidden = kind.value !== "push";
     settings.hidden = kind.value !== "json";
@@ -98,7 +101,9 @@ export function openForm(known) {
     const source = { type: kind.value };
     if (WITH_CAMERA.includes(kind.value)) {
       source.url = url.value.trim();
-      if (insecure.checked) source.insecure = true;
+      // Without ffmpeg, which streams of the page may not start unless the configuration says so.
+      if (kind.value === "rtsp") source.decoder = "native";
+      else if (insecure.checked) source.insecure = true;
     }
     if (kind.value === "snapshot" && interval.value.trim() !== "") source.interval = interval.value.trim();
     if (kind.value === "push") source.token = token.value.trim() || "none";
@@ -172,7 +177,9 @@ function shown(report) {
   const sizes = report.sizes.map(([width, height]) => `${width} × ${height}`).join(" and ");
   const rate = report.fps === null ? [] : [format.fps(report.fps), format.rate(report.bytes_per_s)];
   lines.push(report.type === "snapshot" ? `It works: single pictures, ${sizes}` : `It works: ${[sizes, ...rate].join(", ")}`);
-  lines.push(`${report.content_type ?? "no content type"}, frames up to ${format.size(report.largest_frame_bytes)}`);
+  const sent = report.codec ? `${report.codec} over ${report.transport.toUpperCase()}` : (report.content_type ?? "no content type");
+  if (report.keyframe_interval_s !== null) lines.push(`a keyframe each ${report.keyframe_interval_s.toFixed(1)} s`);
+  lines.push(`${sent}, frames up to ${format.size(report.largest_frame_bytes)}`);
   for (const { what, times } of [...report.quirks, ...report.left_out]) lines.push(`${what} (${format.plural(times, "time")})`);
   if (report.ended) lines.push(report.ended);
   const list = make("ul", {}, ...lines.map((line) => make("li", { textContent: line })));
