@@ -4,6 +4,10 @@
 mod channel;
 #[path = "../../src/bus/current.rs"]
 mod current;
+#[path = "../../src/bus/frame_numbers.rs"]
+mod frame_numbers;
+#[path = "../../src/bus/meta_updates.rs"]
+mod meta_updates;
 #[path = "../../src/bus/subscribers.rs"]
 mod subscribers;
 

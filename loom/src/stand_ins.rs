@@ -28,6 +28,11 @@ pub mod config {
 }
 
 pub mod media {
+    pub mod capture {
+        #[derive(Debug, Clone)]
+        pub struct FrameFacts;
+    }
+
     pub mod frame {
         use std::time::{Instant, SystemTime};
 
@@ -68,6 +73,10 @@ pub mod media {
 
             pub fn captured_at(&self) -> SystemTime {
                 SystemTime::UNIX_EPOCH
+            }
+
+            pub fn with_timestamp(self, _: SystemTime) -> Self {
+                self
             }
 
             pub fn arrived_at(&self) -> Instant {

@@ -1,26 +1,39 @@
 //! The bus itself: holds the newest frame, numbers it, and notifies its readers.
 
-use std::sync::atomic::Ordering;
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use tokio::time::Instant;
 
 use super::{
     current::{Current, PublishedFrame},
+    frame_numbers::FrameNumbers,
+    meta_updates::MetaUpdates,
     replay_buffer::ReplayBuffer,
     stats::{Processing, StreamStats},
     subscribers::Subscribers,
 };
 use crate::{
     config::SendFile,
-    media::{frame::Frame, multipart::writer::PreparedPart},
+    media::{capture::FrameFacts, frame::Frame, multipart::writer::PreparedPart},
     platform::sync::{Arc, AtomicU64, OnceLock, watch},
 };
+
+/// Time by which a clock may be set back while `X-Timestamp` stands still. A longer way back starts a new
+/// epoch: the clock was so far ahead that its times were wrong.
+const MAX_STANDSTILL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A bus: the newest frame of one stream and its counters.
 #[derive(Debug)]
 pub struct Bus {
     current: watch::Sender<Current>,
     last_seq: AtomicU64,
+    /// The last `X-Timestamp`, in nanoseconds since 1970.
+    last_timestamp: AtomicU64,
+    numbers: FrameNumbers,
+    meta_updates: watch::Sender<MetaUpdates>,
     stats: Arc<StreamStats>,
     subscribers: Subscribers,
     send_file: OnceLock<SendFile>,
@@ -35,6 +48,9 @@ impl Default for Bus {
         Self {
             current: watch::Sender::default(),
             last_seq: AtomicU64::new(0),
+            last_timestamp: AtomicU64::new(0),
+            numbers: FrameNumbers::default(),
+            meta_updates: watch::Sender::default(),
             stats: Arc::default(),
             subscribers: Subscribers::default(),
             send_file: OnceLock::new(),
@@ -54,7 +70,24 @@ impl Bus {
     pub fn with_counters_of(before: &Self, replay_buffer: Option<ReplayBuffer>) -> Self {
         // Its recorder went with it.
         before.stats.clear_recording_status();
-        Self { replay_buffer, stats: before.stats.clone(), ..Self::default() }
+        let last_timestamp = AtomicU64::new(before.last_timestamp.load(Ordering::Relaxed));
+        let (numbers, stats) = (before.numbers.continued(), before.stats.clone());
+        Self { replay_buffer, last_timestamp, numbers, stats, ..Self::default() }
+    }
+
+    /// Returns the numbers of the frames of its source.
+    pub fn numbers(&self) -> &FrameNumbers {
+        &self.numbers
+    }
+
+    /// Tells readers that the JSON of a frame has come after it.
+    pub fn update_meta(&self, facts: FrameFacts) {
+        self.meta_updates.send_modify(|updates| updates.push(facts));
+    }
+
+    /// Returns a reader of the frames whose JSON comes after them.
+    pub fn meta_updates(&self) -> watch::Receiver<MetaUpdates> {
+        self.meta_updates.subscribe()
     }
 
     /// Shows `frame`, which came from the source and had this `processing`, and counts it.
@@ -75,7 +108,6 @@ impl Bus {
     }
 
     fn publish_if(&self, frame: Frame, condition: impl FnOnce(u64) -> bool) {
-        let part = PreparedPart::new(frame.jpeg().clone(), frame.captured_at());
         let mut past = None;
         self.current.send_if_modified(|current| {
             if current.closed || !condition(current.frame.as_ref().map_or(0, |newest| newest.seq)) {
@@ -83,6 +115,9 @@ impl Bus {
             }
             // Numbered under the channel's lock: two publishers cannot show their frames out of order.
             let seq = self.last_seq.fetch_add(1, Ordering::Relaxed) + 1;
+            let timestamp = self.next_timestamp(frame.captured_at());
+            let frame = frame.with_timestamp(timestamp);
+            let part = PreparedPart::new(frame.jpeg().clone(), timestamp);
             let published = Arc::new(PublishedFrame::new(seq, frame, part));
             if self.replay_buffer.is_some() {
                 past = Some(published.clone());
@@ -95,6 +130,17 @@ impl Bus {
         if let (Some(replay_buffer), Some(past)) = (&self.replay_buffer, past) {
             replay_buffer.push(&past);
         }
+    }
+
+    /// Returns the `X-Timestamp` of the next frame, which is never before that of the last one. Called under
+    /// the channel's lock.
+    fn next_timestamp(&self, timestamp: SystemTime) -> SystemTime {
+        let last = UNIX_EPOCH + Duration::from_nanos(self.last_timestamp.load(Ordering::Relaxed));
+        let stands_still = last.duration_since(timestamp).is_ok_and(|back| back <= MAX_STANDSTILL);
+        let next = if stands_still { last } else { timestamp };
+        let since = next.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        self.last_timestamp.store(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
+        next
     }
 
     /// Shows frame number `seq` again, unless a newer one has come.

@@ -1,6 +1,7 @@
 //! The source's end of a bus: checks the frames of a source, limits their rate and counts them.
 
 use std::{
+    num::NonZeroU64,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -10,11 +11,14 @@ use tokio::sync::{oneshot, watch};
 
 use super::{
     channel::Bus,
+    frame_numbers::FrameNumber,
     source_gate::{SourceGate, SourceSwitch},
     stats::{DropReason, Processing},
 };
+use crate::config::Timestamps;
 use crate::media::{
-    frame::Frame,
+    capture::Sender,
+    frame::{Frame, FrameKind},
     jpeg::{JpegError, JpegInfo},
     multipart::parser::{DiscardReason, ParserEvents, Part, Quirk},
 };
@@ -32,6 +36,7 @@ pub struct Ingest {
     processor: Option<Arc<dyn FrameProcessor>>,
     gate: Option<SourceGate>,
     max_pixels: u64,
+    timestamps: Timestamps,
 }
 
 /// Takes what became of a frame: it is shown, or the reason why it was dropped. It is dropped with a frame
@@ -100,7 +105,14 @@ impl Ingest {
             processor: None,
             gate: None,
             max_pixels: u64::MAX,
+            timestamps: Timestamps::default(),
         }
+    }
+
+    /// Sets what `X-Timestamp` says.
+    #[must_use]
+    pub fn with_timestamps(self, timestamps: Timestamps) -> Self {
+        Self { timestamps, ..self }
     }
 
     /// Drops and counts pictures of more pixels: nothing is decoded here, but viewers' browsers do, and a
@@ -160,9 +172,15 @@ impl Ingest {
         }
     }
 
-    /// Shows a JPEG that the parser has already checked.
+    /// Shows a JPEG of a camera that the parser has already checked.
     pub fn push_part(&self, part: Part) {
-        self.push_frame(Frame::from_checked(part.jpeg, part.info));
+        self.push_part_of(part, Sender::Camera);
+    }
+
+    /// Shows a JPEG that the parser has already checked, with what its headers say.
+    pub fn push_part_of(&self, part: Part, sender: Sender) {
+        let frame = Frame::from_checked(part.jpeg, part.info);
+        self.push_frame(frame.with_headers(&part.capture, sender));
     }
 
     /// Counts the quirks and discards that the parser noticed.
@@ -179,30 +197,32 @@ impl Ingest {
     }
 
     /// Shows a frame, unless it is too large, comes too soon after the one before, or another source is
-    /// shown. A frame that is too large does not count as received.
-    pub fn push_frame(&self, frame: Frame) {
-        self.push(frame, None);
+    /// shown. A frame that is too large does not count as received. Returns the number of a frame that is
+    /// shown.
+    pub fn push_frame(&self, frame: Frame) -> Option<NonZeroU64> {
+        self.push(frame, None)
     }
 
     /// Shows a frame as [`Ingest::push_frame`], and returns once it is on the bus.
     ///
     /// # Errors
     /// The reason why it is not shown, which is counted.
-    pub async fn push_and_wait(&self, frame: Frame) -> Result<(), DropReason> {
+    pub async fn push_and_wait(&self, frame: Frame) -> Result<Option<NonZeroU64>, DropReason> {
         let (sender, outcome) = oneshot::channel();
-        self.push(frame, Some(sender));
-        outcome.await.unwrap_or(Err(DropReason::Busy))
+        let seq = self.push(frame, Some(sender));
+        outcome.await.unwrap_or(Err(DropReason::Busy)).map(|()| seq)
     }
 
-    fn push(&self, frame: Frame, outcome: Option<OutcomeSender>) {
+    fn push(&self, frame: Frame, outcome: Option<OutcomeSender>) -> Option<NonZeroU64> {
         if !self.fits(frame.info()) {
             self.count_drop(DropReason::TooLarge);
-            return tell(outcome, Err(DropReason::TooLarge));
+            tell(outcome, Err(DropReason::TooLarge));
+            return None;
         }
-        if self.gate.as_ref().is_none_or(SourceGate::is_open) {
-            self.publish(frame, outcome);
-        }
+        let is_open = self.gate.as_ref().is_none_or(SourceGate::is_open);
+        let seq = if is_open { self.publish(frame, outcome) } else { None };
         self.received.send_modify(|given| *given += 1);
+        seq
     }
 
     /// Returns whether a frame that arrives now would be shown: a source that decodes for each frame need not
@@ -218,23 +238,62 @@ impl Ingest {
         self.received.send_modify(|given| *given += 1);
     }
 
-    fn publish(&self, frame: Frame, outcome: Option<OutcomeSender>) {
+    fn publish(&self, frame: Frame, outcome: Option<OutcomeSender>) -> Option<NonZeroU64> {
         let admitted = self
             .rate_limiter
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
             .admits(frame.arrived_at());
-        if admitted {
-            match &self.processor {
-                Some(processor) => processor.process(frame, &self.bus, outcome),
-                None => {
-                    self.bus.publish_from_source(frame, Processing::Passed);
-                    tell(outcome, Ok(()));
-                }
-            }
-        } else {
+        if !admitted {
             self.count_drop(DropReason::MaxFps);
             tell(outcome, Err(DropReason::MaxFps));
+            return None;
+        }
+        let frame = match self.timestamps {
+            // That of its arrival, or in a rendition the origin's.
+            Timestamps::Arrival => frame,
+            Timestamps::Capture => {
+                let time = frame.capture().time;
+                frame.with_timestamp(time)
+            }
+        };
+        // An offline image of another framecast is shown, and is no frame of the camera.
+        if frame.kind() == FrameKind::OfflineImage {
+            self.process(frame, outcome);
+            return None;
+        }
+        self.bus.numbers().assign(frame.seq(), frame.capture().time, |FrameNumber { seq, is_repeat }| {
+            let frame = frame.with_seq(seq);
+            if is_repeat && self.shows_again(&frame) {
+                tell(outcome, Ok(()));
+            } else {
+                self.process(frame, outcome);
+            }
+            Some(seq)
+        })
+    }
+
+    /// Returns whether the newest frame has this one's number, and takes over the JSON that has come meanwhile.
+    fn shows_again(&self, frame: &Frame) -> bool {
+        let Some(newest) = self.bus.newest().filter(|newest| newest.frame.seq() == frame.seq()) else {
+            return false;
+        };
+        let meta = frame.meta().clone();
+        let is_new = meta.is_some() && *newest.frame.meta() != meta;
+        if is_new {
+            *newest.frame.meta() = meta;
+            self.bus.update_meta(newest.frame.facts());
+        }
+        true
+    }
+
+    fn process(&self, frame: Frame, outcome: Option<OutcomeSender>) {
+        match &self.processor {
+            Some(processor) => processor.process(frame, &self.bus, outcome),
+            None => {
+                self.bus.publish_from_source(frame, Processing::Passed);
+                tell(outcome, Ok(()));
+            }
         }
     }
 

@@ -13,6 +13,8 @@
 mod current;
 mod replay_buffer;
 mod source_gate;
+mod frame_numbers;
+mod meta_updates;
 mod splice_pipe;
 mod subscribers;
 mod stats;
@@ -28,6 +30,7 @@ pub use current::{Current, PublishedFrame};
 pub(crate) use ingest::FrameRateLimiter;
 pub(crate) use ingest::tell;
 pub use ingest::{FrameProcessor, Ingest, OutcomeSender};
+pub use meta_updates::MetaUpdates;
 pub use replay_buffer::{ReplayBuffer, ReplayError, ReplayFrame, ReplayUsage};
 pub use source_gate::SourceSwitch;
 pub use splice_pipe::SplicePipe;

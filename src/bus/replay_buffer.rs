@@ -8,6 +8,7 @@
 
 use std::{
     collections::VecDeque,
+    num::NonZeroU64,
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -160,6 +161,14 @@ impl ReplayBuffer {
         }
         let age = |past: &Arc<ReplayFrame>| newest.saturating_duration_since(past.frame.arrived_at());
         Ok(ring.frames.iter().filter(|past| age(past) <= wanted).cloned().collect())
+    }
+
+    /// Returns the picture that has this number in its stream.
+    pub fn find(&self, seq: u64) -> Option<Frame> {
+        let ring = self.ring();
+        let number = |past: &Arc<ReplayFrame>| past.frame.seq().map_or(0, NonZeroU64::get);
+        let at = ring.frames.partition_point(|past| number(past) < seq);
+        ring.frames.get(at).filter(|past| number(past) == seq).map(|past| past.frame.clone())
     }
 
     /// Returns the number of frames and bytes that are held.

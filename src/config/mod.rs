@@ -43,7 +43,7 @@ pub use sections::{
         TlsConfig, parse_listen,
     },
     source::{BambuConfig, ImagesPath, PrinterAddress, SecondPublisher, SourceConfig, TextConfig},
-    stream::{Placeholder, PlaceholderConfig, StreamConfig},
+    stream::{Placeholder, PlaceholderConfig, StreamConfig, Timestamps},
     transform::*,
     webhooks::{HookEvent, WebhookConfig},
 };

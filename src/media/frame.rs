@@ -1,13 +1,20 @@
-//! A frame: one complete, checked JPEG picture, and its time of arrival.
+//! A frame: one complete, checked JPEG picture, its number, and the times at which it was taken and arrived.
 //!
 //! No I/O and no decoding happens here. A [`Frame`] can only be made from bytes whose segments were walked
 //! from SOI to EOI, so the rest of the crate may rely on its size and on its Huffman tables.
 
-use std::time::{Instant, SystemTime};
+use std::{
+    num::NonZeroU64,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Instant, SystemTime},
+};
 
 use bytes::Bytes;
 
-use super::jpeg::{JpegError, JpegInfo, huffman::with_huffman_tables, inspect, start};
+use super::{
+    capture::{Capture, CaptureHeaders, FrameFacts, FrameMeta, Sender, TimeSource, is_plausible},
+    jpeg::{JpegError, JpegInfo, exif, huffman::with_huffman_tables, inspect, start},
+};
 
 /// The origin of a frame's picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +43,18 @@ pub struct Frame {
     info: JpegInfo,
     kind: FrameKind,
     encoding: FrameEncoding,
-    captured_at: SystemTime,
+    seq: Option<NonZeroU64>,
+    timestamp: SystemTime,
     arrived_at: Instant,
+    details: Arc<Details>,
+}
+
+/// What stays the same in all pictures that are made from a frame.
+#[derive(Debug)]
+struct Details {
+    arrival: SystemTime,
+    capture: Capture,
+    meta: Mutex<Option<FrameMeta>>,
 }
 
 impl Frame {
@@ -59,15 +76,68 @@ impl Frame {
     pub(crate) fn from_checked(jpeg: Bytes, info: JpegInfo) -> Self {
         debug_assert_eq!(inspect(&jpeg).as_ref(), Ok(&info), "only walked bytes become frames");
         debug_assert_eq!(jpeg.len(), info.len, "a frame ends with its EOI");
+        let arrival = SystemTime::now();
+        let capture = exif::capture_time(&jpeg).filter(|time| is_plausible(*time, arrival)).map_or(
+            Capture { time: arrival, source: TimeSource::Arrival },
+            |time| Capture { time, source: TimeSource::Exif },
+        );
         let jpeg = if info.has_huffman_tables { jpeg } else { with_huffman_tables(&jpeg) };
         Self {
             jpeg,
             info,
             kind: FrameKind::Picture,
             encoding: FrameEncoding::Received,
-            captured_at: SystemTime::now(),
+            seq: None,
+            timestamp: arrival,
             arrived_at: Instant::now(),
+            details: Arc::new(Details { arrival, capture, meta: Mutex::default() }),
         }
+    }
+
+    /// Returns this frame with the time at which it was taken, unless that cannot be true.
+    #[must_use]
+    pub fn with_capture(mut self, capture: Capture) -> Self {
+        let arrival = self.details.arrival;
+        if is_plausible(capture.time, arrival) {
+            let meta = Mutex::new(self.meta().clone());
+            self.details = Arc::new(Details { arrival, capture, meta });
+        }
+        self
+    }
+
+    /// Returns this frame with what the headers beside it say, as far as their sender is believed.
+    #[must_use]
+    pub fn with_headers(self, headers: &CaptureHeaders, sender: Sender) -> Self {
+        let mut frame = match headers.capture(sender) {
+            Some(capture) => self.with_capture(capture),
+            None => self,
+        };
+        if sender != Sender::Camera {
+            frame.meta().clone_from(&headers.meta);
+        }
+        match sender {
+            Sender::Camera | Sender::Publisher => {}
+            Sender::AnnotatedCamera => frame.seq = headers.seq,
+            Sender::Framecast => {
+                frame.seq = headers.seq;
+                if headers.seq.is_none() {
+                    frame.kind = FrameKind::OfflineImage;
+                }
+            }
+        }
+        frame
+    }
+
+    /// Returns this frame with its number in a stream.
+    #[must_use]
+    pub fn with_seq(self, seq: NonZeroU64) -> Self {
+        Self { seq: Some(seq), ..self }
+    }
+
+    /// Returns this frame with another `X-Timestamp`.
+    #[must_use]
+    pub fn with_timestamp(self, timestamp: SystemTime) -> Self {
+        Self { timestamp, ..self }
     }
 
     /// Returns this picture, marked as one that framecast drew because the source is away.
@@ -88,13 +158,13 @@ impl Frame {
         self.encoding
     }
 
-    /// Returns a frame with another picture made from this one's, of the same kind and with the same times.
+    /// Returns a frame with another picture made from this one's: all else is shared with it.
     ///
     /// # Errors
     /// [`JpegError`] when the bytes are not a whole JPEG.
     pub fn transformed(&self, jpeg: Bytes) -> Result<Self, JpegError> {
-        let Self { kind, captured_at, arrived_at, .. } = *self;
-        Ok(Self { kind, captured_at, arrived_at, ..Self::from_jpeg(jpeg)? })
+        let Self { jpeg, info, .. } = Self::from_jpeg(jpeg)?;
+        Ok(Self { jpeg, info, ..self.clone() })
     }
 
     /// Returns the picture's bytes, SOI to EOI.
@@ -122,9 +192,40 @@ impl Frame {
         self.kind
     }
 
-    /// Returns the wall-clock time of arrival, for `X-Timestamp`.
+    /// Returns the number in its stream; none before the ingest, and of offline images.
+    pub fn seq(&self) -> Option<NonZeroU64> {
+        self.seq
+    }
+
+    /// Returns the time for `X-Timestamp`: that of its arrival, unless the stream was given another.
     pub fn captured_at(&self) -> SystemTime {
-        self.captured_at
+        self.timestamp
+    }
+
+    /// Returns the wall-clock time of arrival.
+    pub fn arrival(&self) -> SystemTime {
+        self.details.arrival
+    }
+
+    /// Returns the time at which the picture was taken, as well as it is known.
+    pub fn capture(&self) -> Capture {
+        self.details.capture
+    }
+
+    /// Returns the publisher's JSON, to read or to replace. It is shared by all pictures made from this one.
+    pub fn meta(&self) -> MutexGuard<'_, Option<FrameMeta>> {
+        self.details.meta.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns what viewers may get to know about it.
+    pub fn facts(&self) -> FrameFacts {
+        FrameFacts {
+            seq: self.seq,
+            timestamp: self.timestamp,
+            arrival: self.arrival(),
+            capture: self.capture(),
+            meta: self.meta().clone(),
+        }
     }
 
     /// Returns the monotonic time of arrival, for ages.

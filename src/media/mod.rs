@@ -2,6 +2,7 @@
 
 pub mod stream_name;
 pub mod jpeg;
+pub mod capture;
 pub mod frame;
 pub mod multipart;
 pub mod formats;

@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::facts;
 use crate::{bus::PublishedFrame, config::WhenFull, platform::atomic_file};
 
 /// A file that grows up to its maximum size.
@@ -52,6 +53,10 @@ impl AppendFile {
                 WhenFull::Rotate => {
                     drop(file);
                     fs::rename(&self.file, rotated(&self.file))?;
+                    match fs::rename(facts::beside(&self.file), facts::beside(&rotated(&self.file))) {
+                        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                        _ => {}
+                    }
                     file = atomic_file::open_to_append(&self.file)?;
                     len = 0;
                 }
@@ -62,7 +67,9 @@ impl AppendFile {
             // The start of a picture is no picture. Where truncating fails too (a device), readers skip it.
             let _ = file.set_len(len);
         }
-        written.map(|()| Outcome::Saved)
+        written?;
+        facts::append(&self.file, &shown.frame, len)?;
+        Ok(Outcome::Saved)
     }
 }
 

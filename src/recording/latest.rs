@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::facts;
 use crate::{
     bus::PublishedFrame,
     platform::atomic_file::{self, Permissions},
@@ -32,6 +33,8 @@ impl Latest {
             let own = self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             atomic_file::remove_temp_files(folder, |name| name == own)?;
         }
-        atomic_file::write_atomic(&self.path, shown.frame.jpeg(), Permissions::Default)
+        atomic_file::write_atomic(&self.path, shown.frame.jpeg(), Permissions::Default)?;
+        // After the picture, whose number it names: a reader that finds another one reads again.
+        facts::write(&self.path, &shown.frame, shown.seq).map(drop)
     }
 }

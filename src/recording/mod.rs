@@ -10,6 +10,7 @@
 //! tried again with the next one; it never affects the stream.
 
 mod append;
+mod facts;
 mod latest;
 mod ring;
 #[cfg(test)]

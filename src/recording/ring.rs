@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::facts;
 use crate::{
     bus::PublishedFrame,
     media::formats::picture_name,
@@ -55,7 +56,7 @@ impl FileRing {
         };
         fs::create_dir_all(&self.folder)?;
         atomic_file::write_atomic(&path, shown.frame.jpeg(), Permissions::Default)?;
-        let len = shown.frame.jpeg().len() as u64;
+        let len = shown.frame.jpeg().len() as u64 + facts::write(&path, &shown.frame, shown.seq)?;
         files.list.push_back((path, len));
         files.bytes += len;
         for _ in 0..MAX_REMOVED_AT_ONCE {
@@ -65,10 +66,8 @@ impl FileRing {
             }
             let Some((old, len)) = files.list.pop_front() else { break };
             files.bytes -= len;
-            match fs::remove_file(&old) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+            facts::remove(&old)?;
+            facts::remove(&facts::beside(&old))?;
         }
         self.files = Some(files);
         Ok(())

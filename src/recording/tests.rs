@@ -233,3 +233,50 @@ async fn a_panic_while_a_frame_is_written_is_a_failure_of_that_frame_only() {
     assert_eq!((bus.stats().recorded(), bus.stats().recording_failures()), (2, 1));
     assert_eq!(bus.stats().recording_status().unwrap().state, RecordingState::Saving);
 }
+
+/// A frame with the time at which it was taken.
+fn taken(width: u16, seq: u64) -> Frame {
+    let time = std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seq);
+    let capture = crate::media::capture::Capture { time, source: crate::media::capture::TimeSource::Camera };
+    frame(width).with_capture(capture).with_seq(seq.try_into().unwrap())
+}
+
+fn lines(file: &Path) -> Vec<serde_json::Value> {
+    let text = fs::read_to_string(file).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn what_is_known_of_a_frame_stands_in_a_file_beside_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let newest = dir.path().join("latest.jpg");
+    record(latest(&newest), vec![taken(1, 8)]).await;
+    let beside = dir.path().join("latest.jpg.jsonl");
+    let line = &lines(&beside)[0];
+    assert_eq!((&line["seq"], &line["time_source"]), (&8.into(), &"camera".into()));
+    assert_eq!(line["capture_time"], "2023-11-14T22:13:28.000000Z");
+    record(latest(&newest), vec![taken(1, 8), frame(2)]).await;
+    assert!(!beside.exists(), "it is not about that frame");
+
+    let folder = dir.path().join("ring");
+    record(ring(&folder, 2), vec![taken(1, 1), taken(2, 2), taken(3, 3)]).await;
+    let mut names: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.sort();
+    assert_eq!(names.len(), 4, "the lines go with their pictures: {names:?}");
+    for (pair, seq) in names.chunks(2).zip([2, 3]) {
+        assert_eq!(facts::beside(&pair[0]), pair[1]);
+        let line = &lines(&pair[1])[0];
+        assert_eq!(line["seq"], seq);
+        assert_eq!(line["file"], pair[0].file_name().unwrap().to_str().unwrap());
+    }
+
+    let file = dir.path().join("all.mjpg");
+    let one = taken(1, 1).jpeg().len();
+    record(append(&file, 2 * one, WhenFull::Rotate), (1..=3).map(|seq| taken(1, seq)).collect()).await;
+    let offsets = |file: &str| {
+        let lines = lines(&dir.path().join(file));
+        lines.iter().map(|line| (line["seq"].as_u64(), line["offset"].as_u64())).collect::<Vec<_>>()
+    };
+    assert_eq!(offsets("all.1.mjpg.jsonl"), [(Some(1), Some(0)), (Some(2), Some(one as u64))]);
+    assert_eq!(offsets("all.mjpg.jsonl"), [(Some(3), Some(0))]);
+}

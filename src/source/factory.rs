@@ -26,7 +26,10 @@ pub fn build_source(
 ) -> Box<dyn Source> {
     let queue = pool.queue(&config.name);
     match config.sources().nth(position).unwrap_or_else(|| config.source()) {
-        SourceConfig::Mjpeg(upstream) => Box::new(mjpeg::MjpegSource::new(upstream.clone(), limits)),
+        SourceConfig::Mjpeg(upstream) => {
+            let source = mjpeg::MjpegSource::new(upstream.clone(), limits);
+            Box::new(if config.meta { source.with_meta() } else { source })
+        }
         SourceConfig::Snapshot(config) => {
             Box::new(snapshot::SnapshotSource::new(config.upstream(), config.interval, limits))
         }

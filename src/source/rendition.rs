@@ -113,7 +113,9 @@ impl RenditionSource {
 
     fn publish(&self, published: &PublishedFrame, ingest: &Ingest) {
         match published.frame.kind() {
-            FrameKind::Picture => ingest.push_frame(published.frame.clone()),
+            FrameKind::Picture => {
+                ingest.push_frame(published.frame.clone());
+            }
             // The stream has another source, or draws its own image.
             FrameKind::OfflineImage if self.has_fallbacks => {}
             // An offline image is no sign of life.

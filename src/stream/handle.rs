@@ -152,7 +152,9 @@ impl StreamHandle {
     ) -> Self {
         let config = Arc::new(config);
         let bus = shared.bus.clone();
-        let mut ingest = Ingest::new(bus.clone(), config.max_fps).with_max_pixels(limits.max_frame_pixels);
+        let mut ingest = Ingest::new(bus.clone(), config.max_fps)
+            .with_max_pixels(limits.max_frame_pixels)
+            .with_timestamps(config.timestamps);
         let rework = config.rework();
         if !rework.is_nothing() {
             let memory = pool.memory().clone();

@@ -10,6 +10,7 @@ mod base_path;
 mod clips;
 mod compat;
 mod failover;
+mod frames;
 mod response_heads;
 mod joining;
 mod live;

@@ -91,6 +91,25 @@ pub struct StreamConfig {
     /// Time for which pictures are kept in memory, for `/streams/NAME/replay` and `/streams/NAME/clip`.
     #[serde(default, with = "Text::<OrNone<Time<SECOND, HOUR>>>")]
     pub replay: Option<Duration>,
+    /// Time in `X-Timestamp`: that of the frame's arrival, or that at which it was taken, where the camera or
+    /// publisher states it. It never goes back.
+    #[serde(default)]
+    pub timestamps: Timestamps,
+    /// Ask the camera with `?meta=1` for the numbers, times and JSON of its frames. Another framecast is
+    /// recognised, and asked in any case.
+    #[serde(default)]
+    pub meta: bool,
+}
+
+/// `timestamps:`, the time in `X-Timestamp`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Timestamps {
+    /// The time at which the frame arrived.
+    #[default]
+    Arrival,
+    /// The time at which it was taken, where that is known.
+    Capture,
 }
 
 /// Keys of a stream that are not settings for all.

@@ -28,6 +28,12 @@ pub fn picture_name(frame: &Frame, seq: u64) -> String {
     format!("{}-{seq:06}.jpg", local_time(frame.captured_at()).strftime("%Y%m%d-%H%M%S-%3f"))
 }
 
+/// Returns number, times and JSON of a picture as one line of JSON, with the name of its file.
+pub fn fact_line(frame: &Frame, seq: u64) -> String {
+    let more = format!(r#","file":"{}","bytes":{}"#, picture_name(frame, seq), frame.jpeg().len());
+    frame.facts().json(&more) + "\n"
+}
+
 /// Returns a time in this machine's zone; 1970 for a time that cannot be expressed.
 pub fn local_time(time: SystemTime) -> Zoned {
     Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::system())

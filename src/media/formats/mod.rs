@@ -12,7 +12,8 @@ mod zip;
 
 use std::str::FromStr;
 
-pub use clip::{Clip, ClipFrame, local_time, picture_name};
+use bytes::Bytes;
+pub use clip::{Clip, ClipFrame, fact_line, local_time, picture_name};
 
 /// The type of a clip's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,11 +24,13 @@ pub enum ClipFormat {
     Avi,
     /// JPEGs in an archive, named by their time.
     Zip,
+    /// No pictures: number, times and JSON of each, one line each.
+    Jsonl,
 }
 
 /// The error of an unknown format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the format must be mjpg, avi or zip")]
+#[error("the format must be mjpg, avi, zip or jsonl")]
 pub struct UnknownFormat;
 
 impl FromStr for ClipFormat {
@@ -38,6 +41,7 @@ impl FromStr for ClipFormat {
             "mjpg" => Ok(Self::Mjpg),
             "avi" => Ok(Self::Avi),
             "zip" => Ok(Self::Zip),
+            "jsonl" => Ok(Self::Jsonl),
             _ => Err(UnknownFormat),
         }
     }
@@ -50,6 +54,7 @@ impl ClipFormat {
             Self::Mjpg => "mjpg",
             Self::Avi => "avi",
             Self::Zip => "zip",
+            Self::Jsonl => "jsonl",
         }
     }
 
@@ -59,6 +64,7 @@ impl ClipFormat {
             Self::Mjpg => "video/x-motion-jpeg",
             Self::Avi => "video/x-msvideo",
             Self::Zip => "application/zip",
+            Self::Jsonl => "application/x-ndjson",
         }
     }
 }
@@ -72,5 +78,13 @@ pub fn clip<P: ClipFrame + Send + 'static>(format: ClipFormat, pictures: Vec<P>)
         }
         ClipFormat::Avi => avi::clip(pictures),
         ClipFormat::Zip => zip::clip(pictures),
+        ClipFormat::Jsonl => {
+            let line = |picture: &P| Bytes::from(fact_line(picture.frame(), picture.seq()));
+            let lines: Vec<_> = pictures.iter().map(line).collect();
+            Clip {
+                len: lines.iter().map(|line| line.len() as u64).sum(),
+                chunks: Box::new(lines.into_iter()),
+            }
+        }
     }
 }

@@ -8,6 +8,7 @@
 pub(crate) mod huffman;
 pub(crate) mod marker;
 pub(crate) mod scan;
+pub(crate) mod exif;
 mod error;
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,10 @@ use super::{
 use crate::{
     bus::Ingest,
     config::{Limits, UpstreamConfig},
-    media::multipart::parser::{ParseError, PartParser},
+    media::{
+        capture::Sender,
+        multipart::parser::{ParseError, PartParser},
+    },
     source::{
         error::SourceError,
         http_client::{BodyDeadline, BodyReader, HttpClient, Response},
@@ -30,6 +33,8 @@ const MAX_OVERSIZED_IN_A_ROW: u32 = 10;
 pub struct MjpegSource {
     client: HttpClient,
     bounds: Bounds,
+    /// The camera is asked for the numbers, times and JSON of its frames.
+    asks_meta: bool,
 }
 
 impl MjpegSource {
@@ -38,15 +43,48 @@ impl MjpegSource {
         Self {
             client: HttpClient::new(&config, limits.max_header_bytes),
             bounds: Bounds::new(&config, limits),
+            asks_meta: false,
         }
+    }
+
+    /// Asks the camera for the numbers, times and JSON of its frames, as another framecast gives them.
+    #[must_use]
+    pub fn with_meta(mut self) -> Self {
+        self.ask_meta();
+        self
+    }
+
+    fn ask_meta(&mut self) {
+        self.asks_meta = true;
+        self.client.add_query("meta", "1");
     }
 
     async fn stream(&mut self, ingest: &Ingest) -> Result<(), SourceError> {
         let mut response = self.client.get(&[]).await?;
+        if !self.asks_meta && is_framecast(&response) {
+            drop(response);
+            self.ask_meta();
+            response = self.client.get(&[]).await?;
+        }
+        let sender = sender(&response, self.asks_meta);
         let head = ResponseHead::read(&response, Expected::Stream)?;
         let deadline = self.bounds.first_frame();
         let body = detect_body(&head, &mut response, deadline).await?;
-        self.bounds.stream(response, body, deadline, ingest).await
+        self.bounds.stream((response, sender), body, deadline, ingest).await
+    }
+}
+
+/// Returns whether the response is that of a framecast that can give more with its frames.
+pub(super) fn is_framecast(response: &Response<'_>) -> bool {
+    response.header("x-framecast") == Some("1")
+}
+
+/// Returns who has sent a response, and so which of its headers are believed.
+pub(super) fn sender(response: &Response<'_>, asks_meta: bool) -> Sender {
+    match (response.header("x-framecast-parts"), asks_meta) {
+        (Some("meta"), _) => Sender::Framecast,
+        (_, true) => Sender::AnnotatedCamera,
+        (_, false) => Sender::Camera,
     }
 }
 
@@ -54,7 +92,7 @@ impl Bounds {
     /// Publishes the frames of a response, of whose body the beginning is known.
     pub(super) async fn stream(
         self,
-        response: Response<'_>,
+        (response, sender): (Response<'_>, Sender),
         DetectedBody { kind, first, ended }: DetectedBody,
         deadline: BodyDeadline,
         ingest: &Ingest,
@@ -63,25 +101,25 @@ impl Bounds {
         let mut parser = PartParser::new(kind, self.parser_limits);
         parser.push(&first);
         let body = (!ended).then(|| response.into_body());
-        self.continue_stream(host, body, deadline, parser, ingest).await
+        self.continue_stream((host, sender), body, deadline, parser, ingest).await
     }
 
     /// Publishes the frames of a body, of which the parser may already hold the beginning. `None` means that
     /// the body has ended there.
     pub(super) async fn continue_stream(
         self,
-        host: String,
+        (host, sender): (String, Sender),
         body: Option<BodyReader>,
         deadline: BodyDeadline,
         mut parser: PartParser,
         ingest: &Ingest,
     ) -> Result<(), SourceError> {
-        let result = self.frames(&host, body, deadline, &mut parser, ingest).await;
+        let result = self.frames((&host, sender), body, deadline, &mut parser, ingest).await;
         if matches!(result, Err(BodyError::Source(_))) {
             // Whole frames are published; a frame that was cut off by a lost connection or a stall is
             // counted.
             while let Ok(Some(part)) = parser.finish() {
-                ingest.push_part(part);
+                ingest.push_part_of(part, sender);
             }
         }
         ingest.count_events(&parser.take_events());
@@ -94,7 +132,7 @@ impl Bounds {
 
     async fn frames(
         self,
-        host: &str,
+        (host, sender): (&str, Sender),
         mut body: Option<BodyReader>,
         mut deadline: BodyDeadline,
         parser: &mut PartParser,
@@ -117,7 +155,7 @@ impl Bounds {
                     oversized += 1;
                 }
                 let (width, height) = (part.info.width, part.info.height);
-                ingest.push_part(part);
+                ingest.push_part_of(part, sender);
                 if oversized > MAX_OVERSIZED_IN_A_ROW {
                     let host = host.to_owned();
                     return Err(SourceError::TooManyPixels { host, width, height }.into());
@@ -132,7 +170,7 @@ impl Bounds {
         }
         while let Some(part) = parser.finish()? {
             yield_now().await;
-            ingest.push_part(part);
+            ingest.push_part_of(part, sender);
         }
         Ok(())
     }

@@ -201,7 +201,7 @@ impl ProbeReport {
         }
     }
 
-    fn frame(&mut self, Part { jpeg, info }: Part) {
+    fn frame(&mut self, Part { jpeg, info, .. }: Part) {
         let bytes = jpeg.len();
         self.smallest = if self.frames == 0 { bytes } else { self.smallest.min(bytes) };
         self.largest = self.largest.max(bytes);

@@ -15,12 +15,14 @@ use tokio::{
 use super::{
     Bounds,
     detection::{CameraKind, Detection},
+    mjpeg::{is_framecast, sender},
     response_kind::{DetectedBody, Expected, ResponseHead, detect_body},
 };
 use crate::{
     bus::{DropReason, Ingest},
     config::{Limits, UpstreamConfig},
     media::{
+        capture::{CaptureHeaders, Sender},
         jpeg::{JpegError, JpegInfo},
         multipart::{
             content_type::ContentKind,
@@ -59,6 +61,8 @@ pub struct SnapshotSource {
     interval: Duration,
     bounds: Bounds,
     detection: Option<Detection>,
+    /// The camera is asked for the numbers, times and JSON of its frames: it is another framecast.
+    asks_meta: bool,
 }
 
 /// The newest picture and its validators, by which a change is detected.
@@ -78,6 +82,7 @@ impl SnapshotSource {
             interval,
             bounds: Bounds::new(&upstream, limits),
             detection: None,
+            asks_meta: false,
         }
     }
 
@@ -129,15 +134,23 @@ impl SnapshotSource {
         if response.status() == 304 {
             return Ok(PollOutcome::Unchanged);
         }
+        if self.detection.is_some() && !self.asks_meta && response.is_multipart() && is_framecast(&response) {
+            drop(response);
+            self.asks_meta = true;
+            self.client.add_query("meta", "1");
+            response = self.client.get(&last.conditions()).await?;
+        }
+        let stream_sender = sender(&response, self.asks_meta);
         let host = response.host().to_owned();
         let validators = (owned(response.header("etag")), owned(response.header("last-modified")));
+        let headers = capture_headers(&response);
         let is_first = last.picture.is_none();
         let deadline = if is_first { self.bounds.first_frame() } else { self.bounds.next_frame() };
         let detection = self.detection.as_ref();
         let (part, mut parser) = match self.bounds.find(&mut response, deadline, detection, ingest).await {
             Ok(Found::Picture(part, parser)) => (part, parser),
             Ok(Found::Stream(body, detection)) => {
-                let stream = self.bounds.stream(response, body, deadline, ingest);
+                let stream = self.bounds.stream((response, stream_sender), body, deadline, ingest);
                 return Ok(match detection.watch(stream, ingest).await? {
                     CameraKind::Mjpeg => PollOutcome::StreamEnded,
                     CameraKind::Snapshot => PollOutcome::Published,
@@ -157,7 +170,8 @@ impl SnapshotSource {
             let JpegInfo { width, height, .. } = part.info;
             let fits = ingest.fits(&part.info);
             let picture = part.jpeg.clone();
-            ingest.push_part(part);
+            let sender = if headers.seq.is_some() { Sender::Framecast } else { Sender::Camera };
+            ingest.push_part_of(Part { capture: headers, ..part }, sender);
             if !fits {
                 return Err(SourceError::TooManyPixels { host, width, height });
             }
@@ -168,10 +182,10 @@ impl SnapshotSource {
                 detection.set(CameraKind::Mjpeg);
                 // Viewers see each picture.
                 yield_now().await;
-                ingest.push_part(part);
+                ingest.push_part_of(part, stream_sender);
                 yield_now().await;
                 let (body, deadline) = (Some(response.into_body()), self.bounds.next_frame());
-                self.bounds.continue_stream(host, body, deadline, *parser, ingest).await?;
+                self.bounds.continue_stream((host, stream_sender), body, deadline, *parser, ingest).await?;
                 return Ok(PollOutcome::StreamEnded);
             }
             detection.set(CameraKind::Snapshot);
@@ -306,6 +320,17 @@ impl LastPicture {
         let date = self.last_modified.as_deref().map(|date| ("if-modified-since", date));
         etag.into_iter().chain(date).collect()
     }
+}
+
+/// Reads what the head of a response says about its picture.
+fn capture_headers(response: &Response<'_>) -> CaptureHeaders {
+    let mut headers = CaptureHeaders::default();
+    for name in
+        ["x-timestamp", "x-capture-time", "x-framecast-seq", "x-framecast-time-source", "x-framecast-meta"]
+    {
+        headers.read(name.as_bytes(), response.header(name).unwrap_or_default().as_bytes());
+    }
+    headers
 }
 
 fn owned(text: Option<&str>) -> Option<String> {

@@ -56,6 +56,13 @@ impl HttpClient {
         }
     }
 
+    /// Adds a parameter to the query of the configured URL, unless it has one of that name.
+    pub fn add_query(&mut self, name: &str, value: &str) {
+        if !self.url.query_pairs().any(|(key, _)| key == name) {
+            self.url.query_pairs_mut().append_pair(name, value);
+        }
+    }
+
     /// Closes the kept connection, if there is one.
     pub fn disconnect(&mut self) {
         self.idle = None;

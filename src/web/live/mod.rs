@@ -13,6 +13,7 @@
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
 pub(in crate::web) mod connection_limit;
+pub(in crate::web) mod frame_events;
 mod session;
 mod message;
 mod size;

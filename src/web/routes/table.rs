@@ -14,7 +14,7 @@ use crate::{
             openapi::{
                 RequestBody,
                 operation::{
-                    ACCESS, ASSET, Answer, BAD_QUERY, CHANGING, CLIP, DONE, EDIT_ERRORS,
+                    ACCESS, ASSET, Answer, BAD_QUERY, CHANGING, CLIP, DONE, EDIT_ERRORS, EVENTS,
                     GO2RTC_SOCKET_ERRORS, HTML, LEFT_OUT, NO_FRAME, NOT_MODIFIED, OBJECT, OTHERS, PAGES,
                     PUSH_ERRORS, PUSHING, REPLAY_ERRORS, ROOT, SEE_OTHER, STATE, STREAM, STREAMS, SWITCHED,
                     TEXT, UNKNOWN, json, json_by_name, json_of_either,
@@ -30,6 +30,7 @@ use crate::{
             frigate, go2rtc, go2rtc_websocket, mjpg_streamer, mjpg_streamer::answers, motion, webcamxp,
         },
         live,
+        live::frame_events,
         middleware::access::rule::{Rule, Scope},
         streams::{chart_points, clip, push, replay, snapshot, watch},
         ui::{login, pages},
@@ -208,6 +209,10 @@ pub const ROUTES: &[Row] =
             .answers(&[STREAM])
             .errors(REPLAY_ERRORS)
             .query(&[SECONDS, PLAYED]),
+        read("/streams/{name}/meta", VIEW, || to(frame_events::by_name))
+            .documented(STREAMS, "Number, times and JSON of each frame, as server-sent events")
+            .answers(&[EVENTS])
+            .errors(&[NO_FRAME]),
         read("/streams/{name}/clip", VIEW, || to(clip::by_name))
             .documented(STREAMS, "The last seconds as a file")
             .answers(&[CLIP])
@@ -223,6 +228,15 @@ pub const ROUTES: &[Row] =
             .answers(&[FED])
             .request_body(RequestBody::Feed)
             .errors(PUSH_ERRORS),
+        row("/streams/{name}/meta/{seq:[0-9]+}", POST, PUSH, || to(push::meta::add))
+            .documented(PUSHING, "Add JSON to a frame that is still held")
+            .answers(&[DONE])
+            .request_body(RequestBody::Meta)
+            .errors(&[
+                (400, "The body is not JSON, or too long in ASCII."),
+                (409, "The stream does not accept pushes."),
+                (413, "More than 4 KiB."),
+            ]),
         row("/streams/{name}/points", WRITE, PUSH, || to(chart_points::points))
             .documented(PUSHING, "Send points to a chart")
             .answers(&[DONE])

@@ -19,12 +19,16 @@ pub(in crate::web) struct StreamOptions {
     pub advance_headers: bool,
     /// ustreamer's `?extra_headers=1`: X-UStreamer-* on each part.
     pub extra_headers: bool,
+    /// `?meta=1`: number, capture time and JSON of the frame on each part.
+    pub meta: bool,
     /// ustreamer's `?zero_data=1`: headers without pictures, to measure with.
     pub zero_data: bool,
     /// `?format=raw`: consecutive JPEGs, for programs that refuse multipart.
     pub raw: bool,
     /// `?adapt=1`: smaller pictures while the link carries no others; none as the stream is configured.
     pub adapt: Option<bool>,
+    /// Another framecast asks, and wants to know whom.
+    pub is_framecast: bool,
     /// ustreamer's `Set-Cookie: stream_client=…`.
     pub cookie: Option<String>,
 }
@@ -36,9 +40,11 @@ impl StreamOptions {
             unchunked: is_switched_off(request, "chunked"),
             advance_headers: is_switched_on(request, "advance_headers"),
             extra_headers: is_switched_on(request, "extra_headers"),
+            meta: is_switched_on(request, "meta"),
             zero_data: is_switched_on(request, "zero_data"),
             raw: query(request, "format").as_deref() == Some("raw"),
             adapt: switch(request, "adapt"),
+            is_framecast: user_agent(request).is_some_and(|agent| agent.starts_with("framecast/")),
             cookie: None,
         }
     }
@@ -61,4 +67,8 @@ fn is_for_image(headers: &HeaderMap) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.as_bytes().first_chunk::<6>());
     accept.is_some_and(|accept| accept.eq_ignore_ascii_case(b"image/"))
         && !headers.keys().any(|name| name.as_str().starts_with("sec-fetch-"))
+}
+
+fn user_agent(request: &HttpRequest) -> Option<&str> {
+    request.headers().get(header::USER_AGENT)?.to_str().ok()
 }

@@ -25,7 +25,10 @@ use crate::{
     auth::ActiveGrant,
     bus::{BusReader, Current, ReplayBuffer},
     config::Role,
-    media::multipart::writer::{self, Framing},
+    media::{
+        frame::Frame,
+        multipart::writer::{self, Framing, PreparedPart},
+    },
     stream::{DemandGuard, ReplayGuard, StreamHandle},
     viewer::{ReplayCursor, ViewerCounters},
     web::{
@@ -62,7 +65,8 @@ pub(in crate::web) async fn by_name(
     let chunked = request.version() >= Version::HTTP_11 && !options.unchunked && stream.config().chunked;
     let pictures = replay_buffer.last(seconds)?;
     let mut head = HttpResponse::Ok();
-    watch::stream_head(&mut head, &state, &StreamOptions::default());
+    let meta = options.meta;
+    watch::stream_head(&mut head, &state, &StreamOptions { meta, ..StreamOptions::default() });
     if request.method() == Method::HEAD {
         return Ok(watch::set_chunked(chunked, head.body(NoBody)));
     }
@@ -87,6 +91,7 @@ pub(in crate::web) async fn by_name(
         framing,
         pieces: [writer::FIRST_DELIMITER, framing.first_head()].map(Bytes::from_static).into(),
         phase: ReplayState::Past,
+        meta,
         demand: goes_on.then(|| stream.demand()),
         guard,
         grant,
@@ -169,6 +174,8 @@ struct Player {
     framing: Framing,
     pieces: VecDeque<Bytes>,
     phase: ReplayState,
+    /// Number, capture time and JSON of the frame stand on each part.
+    meta: bool,
     /// The source runs while the past is played, if the present is to follow.
     demand: Option<DemandGuard>,
     guard: ReplayGuard,
@@ -214,8 +221,7 @@ impl Player {
         if ended {
             self.end();
         } else if let Some(past) = self.replay.next_frame() {
-            self.count(past.frame.jpeg().len());
-            self.pieces.extend(past.part.pieces(self.framing));
+            self.send(&past.frame, &past.part);
         }
     }
 
@@ -224,8 +230,7 @@ impl Player {
         if current.closed {
             self.end();
         } else if let Some(newest) = self.replay.next_live(&current) {
-            self.count(newest.frame.jpeg().len());
-            self.pieces.extend(newest.part.pieces(self.framing));
+            self.send(&newest.frame, &newest.part);
         } else {
             let ended = tokio::select! {
                 () = self.grant.ended() => true,
@@ -237,7 +242,15 @@ impl Player {
         }
     }
 
-    fn count(&self, bytes: usize) {
+    fn send(&mut self, frame: &Frame, part: &PreparedPart) {
+        let bytes = frame.jpeg().len();
+        if self.meta {
+            let lines = frame.facts().header_lines();
+            let part = PreparedPart::with_headers(frame.jpeg().clone(), frame.captured_at(), &lines);
+            self.pieces.extend(part.pieces(self.framing));
+        } else {
+            self.pieces.extend(part.pieces(self.framing));
+        }
         self.guard.stream().bus().stats().count_frame_out(bytes, 0);
         self.counts.count_frame(bytes, 0);
     }

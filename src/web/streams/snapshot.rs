@@ -109,6 +109,9 @@ fn head_of(
     allow_origin(&mut head, &state.runtime.settings.current());
     head.insert_header((header::ETAG, etag));
     head.insert_header(("X-Timestamp", timestamp(frame.captured_at())));
+    for (name, value) in frame.facts().headers() {
+        head.insert_header((name, value.as_ref()));
+    }
     head.insert_header((
         "X-UStreamer-Online",
         (stream.status().state == crate::stream::state::State::Live).to_string(),

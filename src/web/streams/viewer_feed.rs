@@ -83,8 +83,11 @@ impl ViewerProducer {
             let jpeg = if options.zero_data { Bytes::new() } else { frame.frame.jpeg().clone() };
             let parts = [jpeg, Bytes::from_static(writer::NEXT_DELIMITER), writer::advance_headers()];
             pieces.put(writer::framed(parts, framing));
-        } else if options.extra_headers || options.zero_data {
-            let more = if options.extra_headers { self.extra_headers(frame) } else { String::new() };
+        } else if options.extra_headers || options.zero_data || options.meta {
+            let mut more = if options.meta { frame.frame.facts().header_lines() } else { String::new() };
+            if options.extra_headers {
+                more += &self.extra_headers(frame);
+            }
             let jpeg = if self.options.zero_data { Bytes::new() } else { frame.frame.jpeg().clone() };
             let part = PreparedPart::with_headers(jpeg, frame.frame.captured_at(), &more);
             pieces.put(part.pieces(framing));

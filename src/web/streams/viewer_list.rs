@@ -33,6 +33,8 @@ pub(in crate::web) enum Kind {
     Replay,
     /// Frames of the replay buffer, as a file.
     Clip,
+    /// Number, times and JSON of frames, as events.
+    Meta,
 }
 
 impl Kind {
@@ -42,6 +44,7 @@ impl Kind {
             Self::WebSocket => "web_socket",
             Self::Replay => "replay",
             Self::Clip => "clip",
+            Self::Meta => "meta",
         }
     }
 }

@@ -147,6 +147,13 @@ pub(in crate::web) fn stream_head(head: &mut HttpResponseBuilder, state: &WebSta
     head.force_close();
     head.content_type(if options.raw { "application/octet-stream" } else { writer::STREAM_CONTENT_TYPE });
     head.insert_header(("X-Accel-Buffering", "no"));
+    if options.is_framecast || options.meta {
+        // Another framecast asks for the numbers and times of frames then.
+        head.insert_header(("X-Framecast", "1"));
+    }
+    if options.meta && !options.raw && !options.advance_headers {
+        head.insert_header(("X-Framecast-Parts", "meta"));
+    }
     set_no_cache(head);
     allow_origin(head, &state.runtime.settings.current());
     if let Some(cookie) = &options.cookie {

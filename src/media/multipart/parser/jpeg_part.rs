@@ -99,8 +99,9 @@ impl PartParser {
         self.seen.clear();
         self.too_large = false;
         self.extra_sois = 0;
+        let capture = std::mem::take(&mut self.head.capture);
         self.read_lines(false);
-        Part { jpeg, info }
+        Part { jpeg, info, capture }
     }
 
     /// Returns the quirk of a JPEG without a delimiter before it.

@@ -32,7 +32,10 @@ use super::{
     content_type::ContentKind,
     sniff::{BodyContent, SNIFF_BYTES},
 };
-use crate::media::jpeg::{JpegError, JpegInfo, Walk};
+use crate::media::{
+    capture::CaptureHeaders,
+    jpeg::{JpegError, JpegInfo, Walk},
+};
 
 /// Number of `max_frame_bytes` without a frame after which reading a body ends with an error.
 const FRAMELESS_LIMIT: u64 = 2;
@@ -53,6 +56,8 @@ pub struct Part {
     pub jpeg: Bytes,
     /// Content of the JPEG's segments.
     pub info: JpegInfo,
+    /// The headers of the part that are about the picture.
+    pub capture: CaptureHeaders,
 }
 
 /// The kind of the next bytes.

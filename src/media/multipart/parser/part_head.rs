@@ -1,6 +1,7 @@
 //! The delimiter and the headers of one part, as far as the parser uses them.
 
 use super::quirk::Quirk;
+use crate::media::capture::CaptureHeaders;
 
 /// Length above which part headers are long; those of common cameras take less than half of it.
 const LONG_HEADERS: usize = 1024;
@@ -24,6 +25,8 @@ pub(super) struct PartHead {
     pub(super) length: Option<usize>,
     /// Number of bytes of delimiter and headers.
     pub(super) bytes: usize,
+    /// The headers about the picture itself.
+    pub(super) capture: CaptureHeaders,
     lengths: usize,
     bad_length: bool,
     labelled_jpeg: bool,
@@ -70,6 +73,8 @@ impl PartHead {
         } else if name.eq_ignore_ascii_case(b"content-type") {
             let essence = value.split(|&byte| byte == b';').next().unwrap_or_default();
             self.labelled_jpeg = essence.trim_ascii().eq_ignore_ascii_case(b"image/jpeg");
+        } else {
+            self.capture.read(name, value);
         }
         true
     }
@@ -92,7 +97,7 @@ impl PartHead {
             (self.headers && !self.complete, Quirk::NoBlankLine),
             (self.bare_newlines, Quirk::BareNewlines),
             (!self.labelled_jpeg, Quirk::WrongPartType),
-            (self.bytes > LONG_HEADERS, Quirk::LongPartHeaders),
+            (self.bytes > LONG_HEADERS && self.capture.meta.is_none(), Quirk::LongPartHeaders),
         ]
         .into_iter()
         .filter_map(move |(met, quirk)| (has_head && met).then_some(quirk))

@@ -64,7 +64,8 @@ async fn show_frame(
         return ingest.skip_frame();
     }
     if !format.changes(frame.width(), frame.height()) || !ingest.fits(frame.info()) {
-        return ingest.push_frame(frame);
+        ingest.push_frame(frame);
+        return;
     }
     let (bytes, format) = (format.bytes_to_recode(&frame), format.clone());
     match queue.run(bytes, move || format.recode(&frame)).await {

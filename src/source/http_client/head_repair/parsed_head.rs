@@ -4,7 +4,7 @@ use bytes::{BufMut, BytesMut};
 
 /// Names of the headers that are kept. actix-http refuses more than 96 lines, and D-Link sends long lists
 /// that nothing reads.
-const PASSED_ON: [&str; 8] = [
+const PASSED_ON: [&str; 15] = [
     "content-type",
     "content-encoding",
     "www-authenticate",
@@ -13,6 +13,13 @@ const PASSED_ON: [&str; 8] = [
     "last-modified",
     "server",
     "set-cookie",
+    "x-framecast",
+    "x-framecast-parts",
+    "x-timestamp",
+    "x-capture-time",
+    "x-framecast-seq",
+    "x-framecast-time-source",
+    "x-framecast-meta",
 ];
 
 /// Maximum number of kept headers, below actix-http's 96 even when `www-authenticate` is repeated without

@@ -9,11 +9,13 @@ use crate::{config::stream_schemas, web::api::probe};
 pub(super) const JPEG: &[&str] = &["image/jpeg"];
 pub(super) const STREAM: &[&str] = &["multipart/x-mixed-replace", "application/octet-stream"];
 pub(super) const HTML: &[&str] = &["text/html"];
+pub(super) const EVENTS: &[&str] = &["text/event-stream"];
 pub(super) const TEXT: &[&str] = &["text/plain"];
 /// The page; or, for mjpg-streamer's clients, pictures.
 pub(super) const ROOT: &[&str] = &["text/html", "image/jpeg", "multipart/x-mixed-replace"];
 pub(super) const ASSETS: &[&str] = &["text/css", "text/javascript", "image/svg+xml"];
-pub(super) const CLIPS: &[&str] = &["video/x-motion-jpeg", "video/x-msvideo", "application/zip"];
+pub(super) const CLIPS: &[&str] =
+    &["video/x-motion-jpeg", "video/x-msvideo", "application/zip", "application/x-ndjson"];
 
 /// The body that an operation takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +24,7 @@ pub(in crate::web) enum RequestBody {
     Picture,
     Feed,
     Points,
+    Meta,
     Stream,
     NamedStream,
     Patch,
@@ -49,6 +52,10 @@ pub(super) fn request(takes: RequestBody) -> Option<Value> {
             kinds.extend(raw(&["text/plain"]));
             kinds
         }
+        RequestBody::Meta => as_json(
+            json!({}),
+            &[json!({"boxes": [{"x": 120, "y": 40, "w": 64, "h": 128, "label": "person"}]})],
+        ),
         RequestBody::Stream => {
             let [_, one_line] = stream_schemas();
             let schema = json!({"anyOf": [{"$ref": "#/components/schemas/Stream"}, one_line]});

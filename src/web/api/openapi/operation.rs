@@ -52,6 +52,7 @@ const AS_REQUESTED: &str = "Success.";
 pub(in crate::web) const STREAM: Answer = bytes(bodies::STREAM);
 pub(in crate::web) const JPEG: Answer = bytes(bodies::JPEG);
 pub(in crate::web) const CLIP: Answer = bytes(bodies::CLIPS);
+pub(in crate::web) const EVENTS: Answer = bytes(bodies::EVENTS);
 pub(in crate::web) const TEXT: Answer = bytes(bodies::TEXT);
 pub(in crate::web) const HTML: Answer = bytes(bodies::HTML);
 pub(in crate::web) const ROOT: Answer = bytes(bodies::ROOT);

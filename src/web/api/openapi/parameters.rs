@@ -61,6 +61,7 @@ pub(in crate::web) const SEND_PARAMETERS: &[QueryParameter] = &[
     optional("adapt", "1: adaptive quality; 0: off", ParameterType::Text),
     optional("extra_headers", "1: ustreamer's headers on each part", ParameterType::Text),
     optional("advance_headers", "1: the next part's headers are sent ahead", ParameterType::Text),
+    optional("meta", "1: number, capture time and JSON of the frame on each part", ParameterType::Text),
     optional("zero_data", "1: parts without pictures, for measurements", ParameterType::Text),
 ];
 pub(in crate::web) const WAIT: &[QueryParameter] =
@@ -77,13 +78,14 @@ pub(in crate::web) const SECONDS: &[QueryParameter] = &[optional(
 )];
 pub(in crate::web) const PLAYED: &[QueryParameter] = &[
     optional("speed", "1 is the original speed", ParameterType::Number(0.1, 10.0)),
+    optional("meta", "1: number, capture time and JSON of the frame on each part", ParameterType::Text),
     optional("then", "live: continue with the live stream", ParameterType::Words(&["live"])),
     optional("chunked", "0: raw bytes until the connection closes", ParameterType::Text),
 ];
 pub(in crate::web) const FORMAT: &[QueryParameter] = &[optional(
     "format",
     "format of the file; the default is mjpg",
-    ParameterType::Words(&["mjpg", "avi", "zip"]),
+    ParameterType::Words(&["mjpg", "avi", "zip", "jsonl"]),
 )];
 pub(in crate::web) const AFTER: &[QueryParameter] = &[optional(
     "after",
@@ -123,7 +125,7 @@ pub(super) fn parameters(path: &str, query: &[&[QueryParameter]]) -> Vec<Value> 
     let names = path.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name));
     let in_path = names.map(|name| {
         let schema = match name {
-            "n" => json!({"type": "integer", "minimum": 0}),
+            "n" | "seq" => json!({"type": "integer", "minimum": 0}),
             "name" => json!({"type": "string", "pattern": STREAM_NAME}),
             _ => json!({"type": "string"}),
         };

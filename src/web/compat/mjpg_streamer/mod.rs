@@ -25,7 +25,7 @@ use crate::{
             access::mjpg_streamer_ids::{Which, stream_of},
             problem::Problem,
         },
-        query::{query, switch},
+        query::query,
         state::State,
         streams::{options::StreamOptions, snapshot, watch},
     },
@@ -52,11 +52,9 @@ pub(in crate::web) async fn mjpg_streamer(
     };
     match verb {
         "stream" => {
-            let options = StreamOptions {
-                unchunked: true,
-                adapt: switch(request, "adapt"),
-                ..StreamOptions::default()
-            };
+            let StreamOptions { adapt, meta, is_framecast, .. } = StreamOptions::from_request(request);
+            let options =
+                StreamOptions { unchunked: true, adapt, meta, is_framecast, ..StreamOptions::default() };
             watch::answer(request, state, &stream()?, options).await
         }
         "snapshot" => snapshot::answer(request, state, &stream()?).await,

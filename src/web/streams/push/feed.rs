@@ -15,9 +15,12 @@ use crate::{
     auth::ActiveGrant,
     bus::{Bus, DropReason},
     config::{Limits, SecondPublisher},
-    media::multipart::{
-        content_type::ContentKind,
-        parser::{ParseError, ParserLimits, PartParser},
+    media::{
+        capture::Sender,
+        multipart::{
+            content_type::ContentKind,
+            parser::{ParseError, ParserLimits, PartParser},
+        },
     },
     observability::{ACCESS, next_id},
     stream::{AlreadyPublishing, StreamHandle},
@@ -222,7 +225,7 @@ impl<'a> Feed<'a> {
                     if pixels > self.max_frame_pixels {
                         ingest.count_drop(DropReason::TooLarge);
                     } else {
-                        ingest.push_part(part);
+                        ingest.push_part_of(part, Sender::Publisher);
                         self.frames += 1;
                     }
                 }

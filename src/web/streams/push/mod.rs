@@ -3,6 +3,7 @@
 mod body_kind;
 mod feed;
 mod form;
+pub(crate) mod meta;
 mod recent_feeds;
 
 use std::time::Duration;
@@ -27,7 +28,10 @@ use crate::{
         PoolError, convert,
         convert::{ConversionSize, PictureError, PictureLimits},
     },
-    media::frame::Frame,
+    media::{
+        capture::{CaptureHeaders, Sender},
+        frame::Frame,
+    },
     stream::{StreamHandle, state::State as StreamState},
     web::{
         middleware::{
@@ -63,11 +67,12 @@ pub(in crate::web) async fn frame(
         if is_feed {
             return feed::run(&request, &state, &stream, second, &mut body).await;
         }
+        let headers = meta::capture_headers(&request)?;
         if second == SecondPublisher::Refused && stream.has_publisher() {
             return Err(feed::already_publishing(&name));
         }
         match one_picture(&request, &state, &stream, &mut body).await? {
-            Some(picture) => show(&state, &stream, picture).await,
+            Some(picture) => show(&state, &stream, picture, &headers).await,
             None => feed::run(&request, &state, &stream, second, &mut body).await,
         }
     };
@@ -176,14 +181,22 @@ async fn show(
     state: &WebState,
     stream: &StreamHandle,
     picture: ReceivedBody,
+    headers: &CaptureHeaders,
 ) -> Result<HttpResponse, Problem> {
     let limits = PictureLimits::from(&state.runtime.settings.current().limits);
     match convert(state, stream, picture, limits).await? {
         Ok(frame) => {
+            let frame = frame.with_headers(headers, Sender::Publisher);
             let outcome = timeout(SHOW_TIMEOUT, stream.ingest().push_and_wait(frame)).await;
             let busy = "the CPU workers are busy, and a newer picture came meanwhile";
             match outcome.map_err(|_| Problem::unavailable("no CPU worker was free for the picture"))? {
-                Ok(()) => Ok(HttpResponse::NoContent().finish()),
+                Ok(seq) => {
+                    let mut done = HttpResponse::NoContent();
+                    if let Some(seq) = seq {
+                        done.insert_header(("X-Framecast-Seq", seq.get()));
+                    }
+                    Ok(done.finish())
+                }
                 // It was taken, and the stream's own setting leaves it out.
                 Err(DropReason::MaxFps) => Ok(HttpResponse::Accepted().finish()),
                 Err(DropReason::Busy) => Err(Problem::unavailable(busy)),

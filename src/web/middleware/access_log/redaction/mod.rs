@@ -22,7 +22,7 @@ pub(super) use user_agent::agent;
 use crate::web::state::Streams;
 
 /// Query parameters that are logged, with their values. All others may contain anything.
-const PARAMETERS: [(&str, Values); 22] = [
+const PARAMETERS: [(&str, Values); 23] = [
     ("action", Values::Numbered(&["stream", "snapshot"])),
     ("adapt", SWITCH),
     ("advance_headers", SWITCH),
@@ -30,10 +30,11 @@ const PARAMETERS: [(&str, Values); 22] = [
     ("cache", Values::Number),
     ("chunked", SWITCH),
     ("dst", Values::Stream),
-    ("format", Values::Words(&["raw", "mjpg", "avi", "zip"])),
+    ("format", Values::Words(&["raw", "mjpg", "avi", "zip", "jsonl"])),
     ("fps", Values::Number),
     ("h", Values::Size),
     ("height", Values::Size),
+    ("meta", SWITCH),
     ("page", Values::Number),
     ("quality", Values::Number),
     ("rotate", Values::Number),
