@@ -34,13 +34,14 @@ pub fn init(config: LogConfig) {
 
 /// Returns the filter that is used when `RUST_LOG` is not set. actix-http writes an error for each invalid
 /// request and each connection that breaks: any client that reaches the port could fill the disk with them.
+/// retina warns of each oddity of an RTSP camera, in the camera's words.
 fn filter(access: AccessLog) -> String {
     let access = match access {
         AccessLog::Notable => "info",
         AccessLog::All => "debug",
         AccessLog::None => "off",
     };
-    format!("framecast=info,{ACCESS}={access},actix_http=off,warn")
+    format!("framecast=info,{ACCESS}={access},actix_http=off,retina=error,warn")
 }
 
 fn lines(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
