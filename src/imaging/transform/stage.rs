@@ -161,7 +161,10 @@ fn guarded(
 
 #[cfg(test)]
 mod tests {
-    use std::{num::NonZeroUsize, sync::mpsc};
+    use std::{
+        num::{NonZeroU64, NonZeroUsize},
+        sync::mpsc,
+    };
 
     use futures_util::FutureExt;
 
@@ -329,7 +332,7 @@ mod tests {
         })
         .await;
         assert_eq!(first.unwrap().now_or_never(), Some(Err(DropReason::Busy)));
-        assert_eq!(second.unwrap().now_or_never(), Some(Ok(())));
+        assert_eq!(second.unwrap().now_or_never(), Some(Ok(NonZeroU64::new(2))));
         assert_eq!(bus.newest().unwrap().seq, 1);
     }
 

@@ -37,11 +37,7 @@ impl VideoCodec {
 
     /// Returns whether framecast decodes it, or need not.
     pub fn is_native(self) -> bool {
-        match self {
-            Self::Jpeg => true,
-            Self::H264 => cfg!(feature = "h264"),
-            _ => false,
-        }
+        self == Self::Jpeg || self == Self::H264 && cfg!(feature = "h264")
     }
 }
 

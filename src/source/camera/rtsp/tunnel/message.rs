@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use memchr::memmem;
 
 /// Maximum length of a response's body: descriptions of sessions have 1 to 3 KiB.
-pub(super) const MAX_BODY_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// Bytes before the content of an interleaved packet: `$`, the channel and the length.
 pub(super) const PACKET_HEAD: usize = 4;
@@ -25,17 +25,17 @@ pub enum MessageError {
 
 /// A request or a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Message {
+pub(crate) struct Message {
     /// Request or status line.
-    pub(super) first: String,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Bytes,
+    pub(crate) first: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Bytes,
 }
 
 impl Message {
     /// Takes the next message out of `buffer`, from which [`take_packets`] has taken what is before it; none
     /// while its end has not come.
-    pub(super) fn take(buffer: &mut BytesMut, max_header_bytes: usize) -> Result<Option<Self>, MessageError> {
+    pub(crate) fn take(buffer: &mut BytesMut, max_header_bytes: usize) -> Result<Option<Self>, MessageError> {
         let start = &buffer[..buffer.len().min(5)];
         if !start.iter().all(|byte| byte.is_ascii_uppercase() || matches!(byte, b'_' | b'/' | b' ')) {
             return Err(MessageError::NotRtsp);
@@ -81,37 +81,37 @@ impl Message {
     }
 
     /// Returns the status of a response; none for a request.
-    pub(super) fn status(&self) -> Option<u16> {
+    pub(crate) fn status(&self) -> Option<u16> {
         let (version, rest) = self.first.split_once(' ')?;
         version.starts_with("RTSP/").then(|| rest.trim_start().get(..3)?.parse().ok()).flatten()
     }
 
     /// Returns method and URI of a request.
-    pub(super) fn target(&self) -> (&str, &str) {
+    pub(crate) fn target(&self) -> (&str, &str) {
         let mut words = self.first.split(' ');
         (words.next().unwrap_or_default(), words.next().unwrap_or_default())
     }
 
     /// Returns the first header of this name.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
     /// Returns all headers of this name.
-    pub(super) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let of_name = move |(other, _): &&(String, String)| other.eq_ignore_ascii_case(name);
         self.headers.iter().filter(of_name).map(|(_, value)| value.as_str())
     }
 
     /// Replaces a header.
-    pub(super) fn set(&mut self, name: &str, value: impl Into<String>) {
+    pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) {
         self.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
         self.headers.push((name.to_owned(), value.into()));
     }
 
     /// Appends its bytes to `out`.
-    pub(super) fn write(&self, out: &mut BytesMut) {
+    pub(crate) fn write(&self, out: &mut BytesMut) {
         out.extend_from_slice(format!("{}\r\n", self.first).as_bytes());
         for (name, value) in &self.headers {
             out.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
@@ -122,7 +122,7 @@ impl Message {
 }
 
 /// Moves whole interleaved packets from the front of `buffer` to `out`, without line ends between them.
-pub(super) fn take_packets(buffer: &mut BytesMut, out: &mut BytesMut) {
+pub(crate) fn take_packets(buffer: &mut BytesMut, out: &mut BytesMut) {
     loop {
         let blank = buffer.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         buffer.advance(blank);
