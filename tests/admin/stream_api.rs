@@ -201,6 +201,14 @@ fn a_key_in_the_place_of_a_user_is_not_shown() {
     served.end();
 }
 
+#[test]
+fn an_rtsp_camera_that_needs_no_ffmpeg_is_added_like_any_address() {
+    let served = Served::new();
+    let native = json!({"source": {"type": "rtsp", "url": "rtsp://127.0.0.1:1/s", "decoder": "native"}});
+    assert_eq!(served.ask("PUT", "api/streams/yard", &native).0, 201);
+    served.end();
+}
+
 /// A role that may add streams must not start programs, unless the file allows it.
 #[test]
 fn a_stream_over_http_starts_ffmpeg_only_where_the_file_allows_it() {

@@ -1,9 +1,14 @@
 //! Cameras that send something else than pictures, or too much of it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::SeqCst},
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
 };
+
+use testkit::program::try_run;
 
 use super::{reason, scripted::*, serve_alone};
 
@@ -78,6 +83,9 @@ fn what_is_not_rtsp_is_named() {
         });
         let said = reason(&serve_alone(&camera.url(), ""));
         assert!(said.contains(expected) && !said.contains("s3cret"), "{said}");
+        let probe = try_run(Path::new(env!("CARGO_BIN_EXE_framecast")), &["probe", &camera.url()]);
+        let printed = String::from_utf8_lossy(&probe.stderr).into_owned();
+        assert!(!probe.status.success() && printed.contains(&said), "probe says the same: {printed}");
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::process::Command;
 
-use testkit::program::{Running, run, test_file};
+use testkit::{
+    binary::{ADMIN_TOKEN, Framecast},
+    program::{Running, run, test_file},
+};
 
 use super::{report_with_frames, serve_alone};
 
@@ -57,4 +60,22 @@ fn probe_shows_what_a_real_server_sends_and_the_yaml_for_it() {
         assert_eq!(printed.contains("keyframes     one each 0.3 s\n"), expected == "H.264", "{printed}");
         drop(camera);
     }
+}
+
+#[test]
+fn the_pages_test_shows_the_picture_and_how_it_comes() {
+    let (_camera, url) = camera("h264 tcp 15 5 640x360 u hunter2");
+    let framecast = Framecast::serve("streams: {bars: {source: {type: pattern}}}");
+    let (bearer, body) = (format!("Authorization: Bearer {ADMIN_TOKEN}"), format!("{{\"url\": {url:?}}}"));
+    let asked = ["--silent", "--fail", "-H", &bearer, "--data", &body, &framecast.url("/api/probe")];
+    let answer = String::from_utf8(run("curl", &asked).stdout).unwrap();
+    assert!(!answer.contains("hunter2"), "{answer}");
+    let report: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!((&report["type"], &report["problem"]), (&"rtsp".into(), &serde_json::Value::Null), "{answer}");
+    assert_eq!((&report["codec"], &report["transport"]), (&"H.264".into(), &"tcp".into()));
+    assert_eq!((&report["frames"], &report["sizes"][0][0]), (&30.into(), &640.into()));
+    assert!(report["keyframe_interval_s"].as_f64().is_some(), "{answer}");
+    // Base64 of a JPEG's first bytes.
+    assert!(report["picture"].as_str().unwrap().starts_with("/9j/"), "{answer}");
+    framecast.end_cleanly();
 }

@@ -101,7 +101,8 @@ fn a_keyframe_that_does_not_come_is_waited_for_in_words_and_then_named() {
         for number in 0.. {
             // A slice that refers to other pictures.
             connection.packet(96, (true, number * 3000), &[0x41, 0x9a, 0x01, 0x02])?;
-            std::thread::sleep(std::time::Duration::from_millis(20));
+            // The rate of a camera.
+            std::thread::park_timeout(std::time::Duration::from_millis(20));
         }
         Some(())
     });

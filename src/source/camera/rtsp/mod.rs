@@ -19,7 +19,7 @@ mod tunnel;
 
 use futures_util::future::LocalBoxFuture;
 use tokio::time::Instant;
-use tracing::debug;
+use tracing::{debug, info};
 
 use crate::{
     bus::Ingest,
@@ -49,7 +49,11 @@ impl RtspSource {
         queue: StreamQueue,
         ffmpeg: FfmpegSource,
     ) -> Self {
-        Self { session: SessionConfig::new(config, limits), queue, ffmpeg }
+        let session = SessionConfig::new(config, limits);
+        if session.url.scheme() == "rtsps" {
+            info!(host = session.host(), "the certificate of this camera is not checked (rtsps)");
+        }
+        Self { session, queue, ffmpeg }
     }
 
     async fn run_once(&self, ingest: &Ingest) -> Result<(), SourceError> {

@@ -7,7 +7,7 @@ use memchr::memmem;
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// Bytes before the content of an interleaved packet: `$`, the channel and the length.
-pub(super) const PACKET_HEAD: usize = 4;
+pub(crate) const PACKET_HEAD: usize = 4;
 
 /// An error in the bytes of a camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
