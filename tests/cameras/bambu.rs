@@ -22,11 +22,10 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::{
+    TestRelay,
     source_runner::{Outcome, jpeg, jpeg_of_size, limits, three, watch_source},
     tls::self_signed,
 };
-
-testkit::define_test_relay!();
 
 const CODE: &str = "12345678";
 

@@ -196,8 +196,8 @@ async fn wrong_and_missing_passwords_end_soon_and_are_told_without_showing_them(
     }
 }
 
-/// The answer of a camera that refuses without a challenge, by closing if the status is empty. It is gone after
-/// two right answers.
+/// The answer of a camera that refuses without a challenge, by closing if the status is empty. It is gone
+/// after two right answers.
 fn refusing(status: &'static str) -> impl Fn(&Request) -> Reply {
     let served = AtomicUsize::new(0);
     move |request| match request.header("Authorization") {

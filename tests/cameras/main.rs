@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+testkit::define_test_relay!();
+
 // Helpers, without tests.
 mod source_runner;
 

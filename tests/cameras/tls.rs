@@ -1,8 +1,13 @@
 //! Cameras over TLS, with the certificates that cameras have.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use framecast::config::UpstreamConfig;
+use framecast::{config::UpstreamConfig, source::http_client::HttpClient};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::{
     ServerConfig,
@@ -11,11 +16,17 @@ use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey as ServerKey,
 };
-use testkit::fake_camera::{FakeCamera, Reply, Step};
+use testkit::{
+    fake_camera::{FakeCamera, Reply, Step},
+    stream_client::StreamViewer,
+};
 use tokio_rustls::TlsAcceptor;
 
-use crate::source_runner::{
-    HEAD, answer, body, config, config_with_login, jpeg_of_size, snapshots, three, watch, watch_source,
+use crate::{
+    TestRelay,
+    source_runner::{
+        HEAD, answer, body, config, config_with_login, jpeg_of_size, snapshots, three, watch, watch_source,
+    },
 };
 
 pub(crate) fn self_signed() -> TlsAcceptor {
@@ -127,7 +138,7 @@ async fn a_connection_is_kept_over_tls_too() {
     })
     .await;
     let config = UpstreamConfig { insecure: true, ..config(&url) };
-    let outcome = watch_source(&mut snapshots(config, std::time::Duration::from_millis(1))).await;
+    let outcome = watch_source(&mut snapshots(config, Duration::from_millis(1))).await;
     outcome.assert_shown(&three(), "three polls");
     assert_eq!(camera.connections(), 1);
 }
@@ -216,4 +227,137 @@ fn in_a_process_that_trusts_the_camera() {
         .unwrap();
     assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
     assert!(String::from_utf8_lossy(&child.stdout).contains("1 passed"), "the test ran there");
+}
+
+/// An old camera: `openssl s_server` with these options, until dropped.
+struct OldCamera {
+    process: Child,
+    port: u16,
+    files: tempfile::TempDir,
+}
+
+impl OldCamera {
+    async fn start(options: &[&str]) -> Self {
+        let files = tempfile::tempdir().unwrap();
+        let (certificate, key) = (files.path().join("certificate.pem"), files.path().join("key.pem"));
+        // RSA, which old key exchanges need.
+        let made = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=camera.invalid"])
+            .arg("-out")
+            .arg(&certificate)
+            .arg("-keyout")
+            .arg(&key)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let mut process = Command::new("openssl")
+            .args(["s_server", "-accept", "127.0.0.1:0", "-HTTP"])
+            .arg("-cert")
+            .arg(&certificate)
+            .arg("-key")
+            .arg(&key)
+            .args(options)
+            .current_dir(files.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let port =
+            lines.find_map(|line| line.unwrap().strip_prefix("ACCEPT 127.0.0.1:")?.parse().ok()).unwrap();
+        // What else it writes is read, so that it never waits for that.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { process, port, files }
+    }
+}
+
+impl Drop for OldCamera {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[actix_web::test]
+async fn tls_of_before_2014_is_named_with_what_helps() {
+    let older_than = "it refuses TLS 1.2 and newer";
+    let no_cipher = "it accepts none of their ciphers";
+    for (options, seen) in [
+        (&["-tls1", "-cipher", "ALL:@SECLEVEL=0"][..], older_than),
+        (&["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], older_than),
+        (&["-tls1_2", "-cipher", "AES128-SHA"], no_cipher),
+        (&["-tls1_2", "-cipher", "AES128-GCM-SHA256"], no_cipher),
+        (&["-tls1_2", "-cipher", "ECDHE-RSA-AES128-SHA"], no_cipher),
+    ] {
+        let camera = OldCamera::start(options).await;
+        let host = format!("127.0.0.1:{}", camera.port);
+        let config = UpstreamConfig { insecure: true, ..config(&format!("https://{host}/video")) };
+        let expected = format!(
+            "cannot talk to {host} over TLS: its TLS is too old (older than 1.2, or without its newer \
+             ciphers): current TLS libraries refuse it, since {seen}; use its http:// address, new firmware, or \
+             a program in between that speaks old TLS (docs/cameras.md, Old TLS)"
+        );
+        // `framecast probe` prints the same error of the same client.
+        let probed = HttpClient::new(&config, 16 * 1024).get(&[]).await.map(drop).unwrap_err();
+        assert_eq!(probed.to_string(), expected, "{options:?}");
+        let outcome = watch(config.clone()).await;
+        assert_eq!(outcome.error(), expected, "{options:?}");
+        let public = "cannot talk to the camera over TLS: its TLS is too old (older than 1.2, or";
+        assert!(outcome.result.unwrap_err().public().starts_with(public), "{options:?}");
+        let polled = watch_source(&mut snapshots(config, Duration::from_secs(1))).await;
+        assert_eq!(polled.error(), expected, "{options:?}");
+    }
+}
+
+/// Old embedded servers answer with the version that they have, and do not refuse ours.
+#[actix_web::test]
+async fn an_answer_in_tls_1_0_or_ssl_3_is_as_old() {
+    for minor in [0, 1, 2] {
+        // ServerHello with this version, TLS_RSA_WITH_AES_128_CBC_SHA and no session.
+        let hello = [&[2, 0, 0, 38, 3, minor][..], &[7; 32], &[0, 0, 0x2f, 0]].concat();
+        let record = [&[22, 3, minor, 0, u8::try_from(hello.len()).unwrap()][..], &hello].concat();
+        let camera = FakeCamera::start(move |_| vec![Step::Send(record.clone()), Step::Stall]).await;
+        let config = UpstreamConfig { insecure: true, ..config(&format!("https://{}/", camera.address())) };
+        let error = watch(config).await.error();
+        assert!(error.contains("its TLS is too old"), "SSL 3.{minor}: {error}");
+        assert!(
+            error.contains("since it answers with an older version; use its http://"),
+            "SSL 3.{minor}: {error}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn a_server_that_closes_inside_the_handshake_may_be_old_or_without_tls() {
+    for end in [Step::Abandon, Step::Reset].map(|end| Mutex::new(Some(end))) {
+        let camera =
+            FakeCamera::start(move |_| vec![end.lock().unwrap().take().unwrap_or(Step::Reset)]).await;
+        let config = UpstreamConfig { insecure: true, ..config(&format!("https://{}/", camera.address())) };
+        let error = watch(config).await.error();
+        let expected = "it closed the connection inside the handshake: should the URL begin with http:, or \
+                        is its TLS older than 1.2?";
+        assert!(error.ends_with(expected), "{error}");
+    }
+}
+
+/// The way out that docs/cameras.md describes.
+#[actix_web::test]
+async fn curl_in_between_shows_a_camera_with_old_tls() {
+    for options in [&["-tls1", "-cipher", "ALL:@SECLEVEL=0"][..], &["-tls1_2", "-cipher", "AES128-SHA"]] {
+        let camera = OldCamera::start(options).await;
+        std::fs::write(camera.files.path().join("video.mjpg"), answer(HEAD, &body(&three()))).unwrap();
+        let document = include_str!("../../docs/cameras.md");
+        let netrc = camera.files.path().join("netrc");
+        std::fs::write(&netrc, "machine 127.0.0.1 login door password s3cret").unwrap();
+        let command = document.split_once("command: [curl, ").unwrap().1.split_once(']').unwrap().0;
+        let command = command
+            .replace("192.168.1.50", &format!("127.0.0.1:{}", camera.port))
+            .replace("/etc/framecast/netrc", netrc.to_str().unwrap());
+        let relay = TestRelay::start(&format!(
+            "streams: {{hall: {{placeholder: none, source: {{type: exec, command: [curl, {command}]}}}}}}"
+        ));
+        let mut viewer = StreamViewer::join(relay.address(), "/streams/hall").await;
+        assert!(three().contains(&viewer.part().await.jpeg), "{options:?}");
+    }
 }

@@ -147,7 +147,9 @@ fn reason(error: SourceError, host: String, pictures: &PictureReader) -> SourceE
         SourceError::Late { waiting_for: Deadline::Connect, within, .. } => {
             PrinterError::Unreachable(format!("no answer within {} s", within.as_secs_f64()))
         }
-        SourceError::Tls { reason, .. } => PrinterError::Tls(without_question(reason)),
+        SourceError::Tls { reason, .. } | SourceError::OldTls { reason, .. } => {
+            PrinterError::Tls(without_question(reason))
+        }
         SourceError::Late { within, .. } if is_before_first => PrinterError::Silent(within),
         SourceError::Empty { .. } | SourceError::Broken { .. } if is_before_first => PrinterError::Rejected,
         other => return other,

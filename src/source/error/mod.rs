@@ -57,6 +57,14 @@ pub enum SourceError {
         /// The error, and the setting that would help.
         reason: String,
     },
+    /// The camera's TLS is older than any that current libraries speak.
+    #[error("cannot talk to {host} over TLS: {OLD_TLS}, since {reason}; {INSTEAD_OF_OLD_TLS}")]
+    OldTls {
+        /// Host and port.
+        host: String,
+        /// What shows it.
+        reason: String,
+    },
     /// The camera missed a deadline.
     #[error("{host} {waiting_for} within {} s", within.as_secs_f64())]
     Late {
@@ -277,6 +285,9 @@ impl SourceError {
             Self::Resolve { .. } => "cannot find the camera's address",
             Self::Connect { reason, .. } => return format!("cannot connect to the camera: {reason}").into(),
             Self::Tls { .. } => "cannot talk to the camera over TLS",
+            Self::OldTls { .. } => {
+                return format!("cannot talk to the camera over TLS: {OLD_TLS}; {INSTEAD_OF_OLD_TLS}").into();
+            }
             Self::Late { waiting_for, within, .. } => {
                 return format!("the camera {waiting_for} within {} s", within.as_secs_f64()).into();
             }
@@ -393,6 +404,12 @@ fn hint(status: &str) -> &'static str {
         _ => "",
     }
 }
+
+/// The state of a camera's TLS, and what to do about it.
+const OLD_TLS: &str =
+    "its TLS is too old (older than 1.2, or without its newer ciphers): current TLS libraries refuse it";
+const INSTEAD_OF_OLD_TLS: &str = "use its http:// address, new firmware, or a program in between that speaks \
+                                  old TLS (docs/cameras.md, Old TLS)";
 
 /// Advice for cameras that refuse without a challenge.
 const UNASKED: &str = "; if it wants user and password without asking for them, set `auth: basic`";

@@ -5,6 +5,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use actix_rt::net::TcpStream;
 use actix_service::Service;
 use actix_tls::connect::{Connection, Host, rustls_0_23::TlsConnector};
+use rustls::PeerIncompatible;
 use tokio::time::{Instant, timeout_at};
 
 use super::{camera_connection::CameraConnection, origin::Origin, tls};
@@ -26,11 +27,15 @@ pub(in crate::source) async fn connect(
         return Ok(CameraConnection::plain(origin.clone(), tcp));
     }
     let failed = |reason: String| SourceError::Tls { host: host.clone(), reason };
+    let handshake_failed = |error: &io::Error| match old_tls_reason(error) {
+        Some(reason) => SourceError::OldTls { host: host.clone(), reason },
+        None => failed(tls_reason(error)),
+    };
     let config = tls::client_config(insecure).map_err(failed)?;
     let name = ServerHost(origin.host.clone());
     let handshake = TlsConnector::service(Arc::clone(&config)).call(Connection::new(name, tcp));
     let secured = timeout_at(deadline, handshake).await.map_err(late)?;
-    let secured = secured.map_err(|error| failed(tls_reason(&error)))?;
+    let secured = secured.map_err(|error| handshake_failed(&error))?;
     Ok(CameraConnection::tls(origin.clone(), secured.into_parts().0))
 }
 
@@ -83,9 +88,29 @@ fn refused(host: &str, error: &io::Error) -> SourceError {
     SourceError::Connect { host: host.to_owned(), reason }
 }
 
+fn rustls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref().and_then(|inner| inner.downcast_ref())
+}
+
+/// Returns what shows that the camera has no TLS that rustls speaks: 1.2 or newer, with ECDHE and AEAD.
+/// Cameras of before 2014 have TLS 1.0, or RSA key exchange with CBC only.
+fn old_tls_reason(error: &io::Error) -> Option<String> {
+    use rustls::AlertDescription::{HandshakeFailure, InsufficientSecurity, ProtocolVersion};
+    match rustls_error(error)? {
+        rustls::Error::AlertReceived(ProtocolVersion) => Some("it refuses TLS 1.2 and newer".into()),
+        rustls::Error::AlertReceived(HandshakeFailure | InsufficientSecurity) => {
+            Some("it accepts none of their ciphers".into())
+        }
+        rustls::Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13) => {
+            Some("it answers with an older version".into())
+        }
+        rustls::Error::PeerIncompatible(why) => Some(format!("{why:?}")),
+        _ => None,
+    }
+}
+
 fn tls_reason(error: &io::Error) -> String {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match inner {
+    match rustls_error(error) {
         Some(rustls::Error::InvalidCertificate(why)) => format!(
             "its certificate is not accepted ({}); for a self-signed one set `insecure: true`",
             format!("{why:?}").split(['(', ' ', '{']).next().unwrap_or_default()
@@ -93,8 +118,10 @@ fn tls_reason(error: &io::Error) -> String {
         Some(rustls::Error::InvalidMessage(_)) => {
             "it does not speak TLS: should the URL begin with http:?".into()
         }
-        _ if error.kind() == io::ErrorKind::UnexpectedEof => {
-            "it closed the connection inside the handshake: should the URL begin with http:?".into()
+        _ if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => {
+            "it closed the connection inside the handshake: should the URL begin with http:, or is its TLS \
+             older than 1.2?"
+                .into()
         }
         _ => error.to_string(),
     }
