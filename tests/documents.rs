@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use framecast::web::ROUTES;
+use framecast::{media::multipart::parser::Quirk, web::ROUTES};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -76,6 +76,14 @@ fn every_link_between_documents_leads_somewhere() {
         }
     }
     assert!(broken.is_empty(), "links to nothing:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn every_quirk_of_cameras_is_explained() {
+    let document = read("docs/cameras.md");
+    let names = Quirk::ALL.iter().map(|quirk| quirk.as_str());
+    let missing: Vec<_> = names.filter(|name| !document.contains(&format!("| `{name}` | "))).collect();
+    assert!(missing.is_empty(), "docs/cameras.md has no row for {missing:?}");
 }
 
 /// Whoever updates one of them looks there again.

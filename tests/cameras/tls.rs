@@ -282,7 +282,7 @@ impl Drop for OldCamera {
 #[actix_web::test]
 async fn tls_of_before_2014_is_named_with_what_helps() {
     let older_than = "it refuses TLS 1.2 and newer";
-    let no_cipher = "it accepts none of their ciphers";
+    let no_cipher = "it accepts none of those ciphers";
     for (options, seen) in [
         (&["-tls1", "-cipher", "ALL:@SECLEVEL=0"][..], older_than),
         (&["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], older_than),
@@ -294,16 +294,16 @@ async fn tls_of_before_2014_is_named_with_what_helps() {
         let host = format!("127.0.0.1:{}", camera.port);
         let config = UpstreamConfig { insecure: true, ..config(&format!("https://{host}/video")) };
         let expected = format!(
-            "cannot talk to {host} over TLS: its TLS is too old (older than 1.2, or without its newer \
-             ciphers): current TLS libraries refuse it, since {seen}; use its http:// address, new firmware, or \
-             a program in between that speaks old TLS (docs/cameras.md, Old TLS)"
+            "cannot talk to {host} over TLS: its TLS is too old for framecast's library, which speaks TLS 1.2 \
+             with ECDHE and GCM, and newer ({seen}); use its http:// address, new firmware, or a program in \
+             between that speaks old TLS (docs/cameras.md, Old TLS)"
         );
         // `framecast probe` prints the same error of the same client.
         let probed = HttpClient::new(&config, 16 * 1024).get(&[]).await.map(drop).unwrap_err();
         assert_eq!(probed.to_string(), expected, "{options:?}");
         let outcome = watch(config.clone()).await;
         assert_eq!(outcome.error(), expected, "{options:?}");
-        let public = "cannot talk to the camera over TLS: its TLS is too old (older than 1.2, or";
+        let public = "cannot talk to the camera over TLS: its TLS is too old for framecast's library";
         assert!(outcome.result.unwrap_err().public().starts_with(public), "{options:?}");
         let polled = watch_source(&mut snapshots(config, Duration::from_secs(1))).await;
         assert_eq!(polled.error(), expected, "{options:?}");
@@ -322,7 +322,7 @@ async fn an_answer_in_tls_1_0_or_ssl_3_is_as_old() {
         let error = watch(config).await.error();
         assert!(error.contains("its TLS is too old"), "SSL 3.{minor}: {error}");
         assert!(
-            error.contains("since it answers with an older version; use its http://"),
+            error.contains("(it answers with an older version); use its http://"),
             "SSL 3.{minor}: {error}"
         );
     }

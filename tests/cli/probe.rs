@@ -182,3 +182,62 @@ async fn basic_is_sent_unasked_with_its_flag_only() {
     let without = probe(&["--basic", &camera.url("/")]).await;
     assert!(without.stderr.contains("--basic needs user and password in the URL"), "{}", without.stderr);
 }
+
+/// The address of the camera in docs/cameras.md.
+const DOCUMENTED: &str = "192.168.1.20";
+
+/// Returns the lines of a report that do not depend on how fast the camera is.
+fn lasting(report: &str) -> Vec<String> {
+    let lines = report.lines().filter(|line| !line.starts_with("  rate "));
+    lines
+        .map(|line| {
+            line.split(" after ").next().and_then(|line| line.split(" in 0").next()).unwrap().to_owned()
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn the_document_of_cameras_shows_what_it_prints() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/cameras.md");
+    let document = fs::read_to_string(&path).unwrap();
+    let mut written = document.clone();
+    let blocks = document.split("```text\n$ framecast probe ").skip(1);
+    let blocks: Vec<_> = blocks.map(|rest| rest.split_once("```").unwrap().0).collect();
+    let body = |jpegs: &[Vec<u8>]| {
+        let part = |jpeg: &Vec<u8>| {
+            [b"--MOBOTIX_Fast_Serverpush\r\nContent-Type: image/jpeg\r\n\r\n", &jpeg[..], b"\r\n"].concat()
+        };
+        jpegs.iter().flat_map(part).collect::<Vec<u8>>()
+    };
+    let page = "<html><head><title>Please log in</title></head></html>";
+    let ok = |kind: &str| format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}");
+    let cameras = [
+        (format!("{}\r\nContent-Length: {}", ok("image/jpeg"), jpeg(1).len() + 32), jpeg(1)),
+        (
+            ok("multipart/x-mixed-replace; boundary=\"MOBOTIX_Fast_Serverpush\""),
+            body(&[jpeg(1), jpeg(2), jpeg(3)]),
+        ),
+        (ok("text/html; charset=utf-8"), page.into()),
+        ("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nWWW-Authenticate: NTLM".into(), Vec::new()),
+    ];
+    assert_eq!(blocks.len(), cameras.len());
+    for (block, (head, body)) in blocks.iter().zip(cameras) {
+        let camera = camera(&head, &body).await;
+        let (url, expected) = block.split_once('\n').unwrap();
+        let address = camera.address().to_string();
+        let result = probe(&[&url.trim_matches('"').replace(DOCUMENTED, &address)]).await;
+        let printed = format!("{}{}", result.stdout, result.stderr);
+        let in_url =
+            ["http://", "@"].map(|before| (format!("{before}{address}"), format!("{before}{DOCUMENTED}")));
+        let printed = in_url.iter().fold(printed, |text, (from, to)| text.replace(from, to));
+        let printed = printed.replace(&address, &format!("{DOCUMENTED}:80"));
+        if std::env::var_os("FRAMECAST_WRITE_DOCUMENTS").is_some() {
+            written = written.replacen(&format!("{block}```"), &format!("{url}\n{printed}```"), 1);
+        } else {
+            assert_eq!(lasting(&printed), lasting(expected), "{url}:\n{printed}");
+        }
+    }
+    if written != document {
+        fs::write(&path, written).unwrap();
+    }
+}

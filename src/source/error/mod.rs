@@ -58,7 +58,7 @@ pub enum SourceError {
         reason: String,
     },
     /// The camera's TLS is older than any that current libraries speak.
-    #[error("cannot talk to {host} over TLS: {OLD_TLS}, since {reason}; {INSTEAD_OF_OLD_TLS}")]
+    #[error("cannot talk to {host} over TLS: {OLD_TLS} ({reason}); {INSTEAD_OF_OLD_TLS}")]
     OldTls {
         /// Host and port.
         host: String,
@@ -407,7 +407,7 @@ fn hint(status: &str) -> &'static str {
 
 /// The state of a camera's TLS, and what to do about it.
 const OLD_TLS: &str =
-    "its TLS is too old (older than 1.2, or without its newer ciphers): current TLS libraries refuse it";
+    "its TLS is too old for framecast's library, which speaks TLS 1.2 with ECDHE and GCM, and newer";
 const INSTEAD_OF_OLD_TLS: &str = "use its http:// address, new firmware, or a program in between that speaks \
                                   old TLS (docs/cameras.md, Old TLS)";
 

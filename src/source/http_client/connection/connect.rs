@@ -99,7 +99,7 @@ fn old_tls_reason(error: &io::Error) -> Option<String> {
     match rustls_error(error)? {
         rustls::Error::AlertReceived(ProtocolVersion) => Some("it refuses TLS 1.2 and newer".into()),
         rustls::Error::AlertReceived(HandshakeFailure | InsufficientSecurity) => {
-            Some("it accepts none of their ciphers".into())
+            Some("it accepts none of those ciphers".into())
         }
         rustls::Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13) => {
             Some("it answers with an older version".into())
