@@ -47,7 +47,7 @@ impl ConfigLoader {
     pub fn new(chosen: ConfigSource, listen: Vec<Listen>) -> Self {
         let watched = match &chosen {
             ConfigSource::File(path) => Some(WatchedFiles::new(&[path])),
-            ConfigSource::Demo => None,
+            ConfigSource::StandardInput | ConfigSource::Demo => None,
         };
         Self { chosen, listen, watched }
     }
@@ -56,15 +56,16 @@ impl ConfigLoader {
     pub fn label(&self) -> String {
         match &self.chosen {
             ConfigSource::File(path) => path.display().to_string(),
+            ConfigSource::StandardInput => config::STANDARD_INPUT.to_owned(),
             ConfigSource::Demo => "the built-in demo (no configuration file found)".to_owned(),
         }
     }
 
-    /// Returns the path of the file; none for the demo.
+    /// Returns the path of the file, if it is one.
     pub fn file(&self) -> Option<&Path> {
         match &self.chosen {
             ConfigSource::File(path) => Some(path),
-            ConfigSource::Demo => None,
+            ConfigSource::StandardInput | ConfigSource::Demo => None,
         }
     }
 
@@ -83,11 +84,23 @@ impl ConfigLoader {
     /// # Errors
     /// Every mistake that was found.
     pub fn load(&self) -> Result<LoadedConfig, ConfigErrors> {
-        let text = match &self.chosen {
-            ConfigSource::File(path) => config::read_file(path)?,
-            ConfigSource::Demo => config::DEMO.to_owned(),
-        };
-        self.parse(text, self.state_file().read()?)
+        self.parse(self.chosen.text()?, self.added()?)
+    }
+
+    /// Reads the configuration with the added streams, without the checks of other modules, whose files only
+    /// the relay may be able to read.
+    ///
+    /// # Errors
+    /// Every mistake that was found.
+    pub fn read(&self) -> Result<Config, ConfigErrors> {
+        config::parse_with(&self.chosen.text()?, &self.label(), &Environment::process(), &self.added()?)
+    }
+
+    fn added(&self) -> Result<Vec<Added>, ConfigErrors> {
+        match self.chosen {
+            ConfigSource::StandardInput => Ok(Vec::new()),
+            _ => self.state_file().read(),
+        }
     }
 
     /// Checks the text of a file together with the added streams.

@@ -14,11 +14,17 @@ pub(super) const EXIT_INVALID_CONFIG: u8 = 2;
 
 /// Prints the streams of the file, one a line, or every mistake in it to standard error.
 pub(super) fn run(path: &Path) -> ExitCode {
-    match load(&ConfigLoader::new(ConfigSource::File(path.to_owned()), Vec::new())) {
+    let source = if path == Path::new("-") {
+        ConfigSource::StandardInput
+    } else {
+        ConfigSource::File(path.to_owned())
+    };
+    let loader = ConfigLoader::new(source, Vec::new());
+    match load(&loader) {
         Ok(LoadedConfig { config, .. }) => {
             let count = config.streams.len();
             let mut answer =
-                format!("{}: ok, {count} stream{}\n", path.display(), if count == 1 { "" } else { "s" });
+                format!("{}: ok, {count} stream{}\n", loader.label(), if count == 1 { "" } else { "s" });
             for stream in &config.streams {
                 let title = if stream.title == stream.name.as_str() { "" } else { &stream.title };
                 let kinds: Vec<_> = stream.sources().map(SourceConfig::type_name).collect();

@@ -18,8 +18,9 @@ use super::{
     url_argument::{browser_url, parse_url},
 };
 use crate::{
+    app::ConfigLoader,
     auth::{signed_link, token},
-    config::{self, Environment, Listen, Secret},
+    config::{self, Environment, Listen, Secret, nearest},
     media::stream_name::StreamName,
 };
 
@@ -133,7 +134,8 @@ pub(super) struct LinkArguments {
 
 pub(super) fn link(arguments: LinkArguments) -> anyhow::Result<ExitCode> {
     let chosen = config::effective_path(arguments.config, &Environment::process());
-    let config = chosen.load().map_err(|mistakes| anyhow!("{mistakes}"))?;
+    let loader = ConfigLoader::new(chosen, Vec::new());
+    let config = loader.read().map_err(|mistakes| anyhow!("{mistakes}"))?;
     let Some(key) = &config.auth.link_key else {
         let key = random_token()?;
         bail!(
@@ -142,6 +144,13 @@ pub(super) fn link(arguments: LinkArguments) -> anyhow::Result<ExitCode> {
              auth: {{link_key: \"${{FRAMECAST_LINK_KEY}}\"}}"
         );
     };
+    let names: Vec<_> = config.streams.iter().chain(&config.overview).map(|s| s.name.as_str()).collect();
+    let name = arguments.stream.as_str();
+    if !names.contains(&name) {
+        let meant =
+            nearest(name, &names).map(|meant| format!(" (did you mean {meant}?)")).unwrap_or_default();
+        bail!("{}: there is no stream {name}{meant}", loader.label());
+    }
     let at = match &arguments.at {
         Some(at) => parse_url(at)?,
         None => first_address(&config)?,

@@ -33,6 +33,7 @@ Examples:
 Environment:
   FRAMECAST_CONFIG       configuration file, unless --config is given
   FRAMECAST_TOKEN        token of push and status, unless --token is given
+  FRAMECAST_PUSH_TOKEN   token of streams whose source is just `push`
   FRAMECAST_ADMIN_TOKEN  administrator's token, instead of a new one at each start
   FRAMECAST_LOG_FORMAT   log format, text or json, unless --log-format is given
   RUST_LOG               log filter, e.g. framecast=debug";
@@ -65,7 +66,7 @@ enum Command {
     Serve(serve::ServeArguments),
     /// Check a configuration file: print its streams, or every mistake in it
     Check {
-        /// The YAML file
+        /// The YAML file; `-` is standard input
         file: PathBuf,
     },
     /// Push images to a stream of type push
@@ -93,8 +94,7 @@ enum Command {
         /// The shell
         shell: Shell,
     },
-    /// Check the health of a running framecast (for containers)
-    #[command(hide = true)]
+    /// Check the health of a running framecast, for containers
     Healthcheck(healthcheck::HealthcheckArguments),
 }
 

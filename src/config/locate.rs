@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{
     environment::Environment,
     error::ConfigErrors,
-    load::{demo, load_file},
-    root::Config,
+    load::{DEMO, read_file, read_standard_input},
 };
 
 /// The files that are used, in this order, if none is named.
@@ -17,19 +16,22 @@ const WELL_KNOWN: [&str; 2] = ["framecast.yaml", "/etc/framecast/framecast.yaml"
 pub enum ConfigSource {
     /// A file; it may not exist if it was named.
     File(PathBuf),
+    /// Standard input, which can be read once.
+    StandardInput,
     /// Built in.
     Demo,
 }
 
 impl ConfigSource {
-    /// Reads and checks it.
+    /// Reads its text.
     ///
     /// # Errors
-    /// Those of [`load_file`].
-    pub fn load(&self) -> Result<Config, ConfigErrors> {
+    /// That it cannot be read.
+    pub fn text(&self) -> Result<String, ConfigErrors> {
         match self {
-            Self::File(path) => load_file(path),
-            Self::Demo => Ok(demo()),
+            Self::File(path) => read_file(path),
+            Self::StandardInput => read_standard_input(),
+            Self::Demo => Ok(DEMO.to_owned()),
         }
     }
 }

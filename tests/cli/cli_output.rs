@@ -30,7 +30,25 @@ fn the_help_shows_every_command_with_examples_and_each_command_has_its_own() {
     for word in words {
         assert!(help.assert_success().contains(word), "{word}");
     }
-    for command in ["serve", "check", "push", "probe", "status", "completions"] {
+    const COMMANDS: [&str; 11] = [
+        "serve",
+        "check",
+        "push",
+        "probe",
+        "status",
+        "token",
+        "passwd",
+        "link",
+        "schema",
+        "completions",
+        "healthcheck",
+    ];
+    let list = help.assert_success().split_once("Commands:\n").unwrap().1.split_once("\n\n").unwrap().0;
+    let listed: Vec<_> = list.lines().filter_map(|line| line.trim().split_once("  ")).collect();
+    let names: Vec<_> = listed.iter().map(|(name, _)| *name).filter(|name| *name != "help").collect();
+    assert_eq!(names, COMMANDS);
+    assert_eq!(list.lines().count(), listed.len(), "one line each:\n{list}");
+    for command in COMMANDS {
         assert!(
             run_framecast(&[command, "--help"])
                 .assert_success()
@@ -70,6 +88,16 @@ fn check_prints_the_streams_or_every_mistake() {
     run_framecast(&["serve", "-c", path]).assert_failed(2, &said);
     run_framecast(&["check", "no-such-file.yaml"]).assert_failed(2, &["no-such-file.yaml"]);
     run_framecast(&["--config", "no-such-file.yaml"]).assert_failed(2, &["no-such-file.yaml"]);
+}
+
+#[test]
+fn check_reads_standard_input() {
+    let check = |text: &str| run_framecast_with_input(&["check", "-"], text.as_bytes());
+    let right = check("streams: {a: {source: {type: pattern}}, b: \"http://cam/\"}");
+    assert_eq!(right.assert_success(), "standard input: ok, 2 streams\n  a: pattern\n  b: auto\n");
+    check("streams:\n  a: pusj\n")
+        .assert_failed(2, &["standard input:2:6: streams.a.source: must be a URL", "(did you mean push?)"]);
+    check("").assert_failed(2, &["standard input:1:1: the file is empty"]);
 }
 
 #[test]

@@ -104,6 +104,19 @@ fn what_is_wrong_is_said() {
     fs::write(&file, "streams: {x: {source: {type: pattern}}}").unwrap();
     let config = file.to_str().unwrap();
     run_framecast(&["link", "x", "-c", config]).assert_failed(1, &["auth.link_key", "FRAMECAST_LINK_KEY="]);
+    fs::write(
+        &file,
+        format!("auth: {{link_key: {}}}\nstreams: {{door: {{source: {{type: pattern}}}}}}", "k".repeat(32)),
+    )
+    .unwrap();
+    let added = r#"{"version": 1, "streams": [{"name": "gate", "settings": "http://127.0.0.1:1/"}]}"#;
+    fs::write(file.with_extension("state.json"), added).unwrap();
+    run_framecast(&["link", "dor", "-c", config])
+        .assert_failed(1, &["framecast.yaml: there is no stream dor (did you mean door?)"]);
+    run_framecast(&["link", "elsewhere", "-c", config]).assert_failed(1, &["there is no stream elsewhere\n"]);
+    for name in ["door", "gate", "all"] {
+        run_framecast(&["link", name, "-c", config]).assert_success();
+    }
     run_framecast(&["link", "x", "--for", "soon", "-c", config])
         .assert_failed(2, &["must be a time with its unit"]);
 }

@@ -56,6 +56,14 @@ async fn every_dialect_is_reported_with_its_quirk_and_yaml_that_check_takes() {
 }
 
 #[tokio::test]
+async fn http_may_be_left_out_of_the_url() {
+    let camera = speaking(&DIALECTS[0], &[jpeg(1), jpeg(2)]).await;
+    let report = probe(&[&format!("u:p@{}/x", camera.address())]).await;
+    let expected = format!("url: \"http://${{CAMERA_USER}}:${{CAMERA_PASSWORD}}@{}/x\"", camera.address());
+    assert!(report.assert_success().contains(&expected), "{}", report.stdout);
+}
+
+#[tokio::test]
 async fn a_well_behaved_camera_has_no_quirks() {
     let jpegs: Vec<_> = (1..=4).map(jpeg).collect();
     let camera = speaking(&DIALECTS[0], &jpegs).await;

@@ -222,6 +222,12 @@ fn each_mistake_beside_the_streams_has_its_place_and_says_what_would_be_right() 
             "defaults: {linger: 1s",
             &["f.yaml:2:8: not YAML: while parsing a flow mapping, did not find expected ',' or '}'"],
         ),
+        (
+            "x-doors: {door: rtsp://user:${PW}@cam/stream1}",
+            &[
+                "f.yaml:1:30: not YAML: while parsing a flow mapping, did not find expected ',' or '}'; within {…} and […], write a value with ${…} in quotes",
+            ],
+        ),
     ];
     assert_mistakes(table, "\nstreams: {a: {source: {type: pattern}}}");
 }

@@ -79,6 +79,7 @@ fn push_alone_is_never_open() {
         ];
         assert_eq!(found, expected);
         assert!(!errors.to_string().contains("s3cret"), "{errors}");
+        assert!(errors.to_string().contains("streams: {inbox: push, bag: {source: push}}"), "{errors}");
     }
 }
 

@@ -12,7 +12,7 @@ use anyhow::{bail, ensure};
 use clap::Args;
 use tokio::time::Instant;
 
-use super::output::print;
+use super::{output::print, url_argument::with_scheme};
 use crate::{
     config::{HttpAuth, Limits},
     source::{
@@ -29,7 +29,7 @@ use crate::{
 #[command(after_help = "Example:\n  framecast probe http://user:password@192.168.1.20/video.mjpg\n  \
                   framecast probe rtsp://user:password@192.168.1.30/stream1")]
 pub(super) struct ProbeArguments {
-    /// The camera's URL, with user and password if it needs them
+    /// The camera's URL, with user and password if it needs them; http:// may be left out
     url: String,
     /// The number of frames to read
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=10_000))]
@@ -49,7 +49,8 @@ pub(super) fn run(arguments: ProbeArguments) -> anyhow::Result<ExitCode> {
     if probe::is_rtsp(&arguments.url) {
         return run_rtsp(&arguments);
     }
-    let mut upstream = probe::upstream(&arguments.url, arguments.insecure).map_err(anyhow::Error::msg)?;
+    let mut upstream =
+        probe::upstream(&with_scheme(&arguments.url), arguments.insecure).map_err(anyhow::Error::msg)?;
     if arguments.basic {
         ensure!(upstream.login.is_some(), "--basic needs user and password in the URL");
         upstream.auth = HttpAuth::Basic;

@@ -2,17 +2,25 @@
 
 pub(super) mod tls;
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::{
+    borrow::Cow,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+};
 
 use url::Url;
 
 /// Parses a URL. Unlike clap's own error, this one does not contain the text, which may have a password.
 pub(super) fn parse_url(text: &str) -> anyhow::Result<Url> {
-    let url = Url::parse(text).map_err(|error| {
+    let url = Url::parse(&with_scheme(text)).map_err(|error| {
         anyhow::anyhow!("that is not a URL ({error}); it must be like http://host:port/path")
     })?;
     anyhow::ensure!(url.has_host(), "that is not a URL with a host; it must be like http://host:port/path");
     Ok(url)
+}
+
+/// Returns a URL that was written without a scheme with `http://`.
+pub(super) fn with_scheme(text: &str) -> Cow<'_, str> {
+    if text.contains("://") { text.into() } else { format!("http://{text}").into() }
 }
 
 /// Returns a URL as messages show it: without user, password and query, which may contain credentials.

@@ -2,7 +2,12 @@
 
 mod excerpt;
 
-use std::{fs::File, io::Read, path::Path, time::Duration};
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+    time::Duration,
+};
 
 use excerpt::{Visible, excerpt};
 
@@ -38,7 +43,19 @@ pub fn load_file(path: &Path) -> Result<Config, ConfigErrors> {
 /// # Errors
 /// That it cannot be read.
 pub fn read_file(path: &Path) -> Result<String, ConfigErrors> {
-    read_text(path).map_err(|message| ConfigErrors::of_file(&path.display().to_string(), message))
+    let text = File::open(path).map_err(unreadable).and_then(read_text);
+    text.map_err(|message| ConfigErrors::of_file(&path.display().to_string(), message))
+}
+
+/// The name of standard input in messages.
+pub(crate) const STANDARD_INPUT: &str = "standard input";
+
+/// Reads the text of standard input.
+///
+/// # Errors
+/// That it cannot be read.
+pub(crate) fn read_standard_input() -> Result<String, ConfigErrors> {
+    read_text(io::stdin().lock()).map_err(|message| ConfigErrors::of_file(STANDARD_INPUT, message))
 }
 
 /// Reads and checks a text; `file_label` is put before each mistake.
@@ -97,11 +114,13 @@ pub fn demo() -> Config {
         .expect("the demo is part of the program, and a test parses it")
 }
 
-fn read_text(path: &Path) -> Result<String, String> {
-    let unreadable = |error| format!("cannot be read: {error}");
-    let file = File::open(path).map_err(unreadable)?;
+fn unreadable(error: io::Error) -> String {
+    format!("cannot be read: {error}")
+}
+
+fn read_text(source: impl Read) -> Result<String, String> {
     let mut bytes = Vec::new();
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    source.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err("is larger than 1 MiB, which no configuration is".to_owned());
     }

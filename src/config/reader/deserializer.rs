@@ -167,7 +167,8 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         let all = variants.join(", ");
         let Kind::Map(entries) = &self.node.kind else {
             if is_tagged && self.raw().is_some() {
-                self.sort = Sort::Url;
+                let is_type = self.raw().is_some_and(|word| variants.contains(&word));
+                self.sort = if is_type { Sort::Open } else { Sort::Url };
                 let message = wrong_source(&self.text(&"URL, or `push`")?.0, variants);
                 return Err(self.error(self.node.at, message));
             }

@@ -73,6 +73,7 @@ pub(crate) fn add_push_token(stream: &mut Node, path: &str, context: &Context<'_
                 continue;
             }
         };
+        context.shown.borrow_mut().push(source.span.clone());
         let message = format!(
             "`push` takes its token from the environment variable {PUSH_VARIABLE}, which {wrong}: set it to a \
              secret, or write the source out with a token: {{type: push, token: …}}"

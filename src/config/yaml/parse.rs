@@ -60,8 +60,9 @@ impl Node {
                     Error::ExternalMessage { .. } => path.clear(),
                     _ => {}
                 }
-                let hint = comment_hint(text, at.line).unwrap_or_default();
-                mistakes.add(at, path, explain(&error) + &hint);
+                let message = explain(&error);
+                let hint = comment_hint(text, at.line).or_else(|| variable_hint(text, at.line, &message));
+                mistakes.add(at, path, message + &hint.unwrap_or_default());
                 None
             }
         }
@@ -213,6 +214,14 @@ fn explain(error: &Error) -> String {
         Error::Message { msg, .. } if msg == COMPLEX_KEY => COMPLEX_KEY.to_owned(),
         _ => "not YAML that can be read here".to_owned(),
     }
+}
+
+/// Returns a hint if a variable without quotes stands in a flow mapping or list, where `{` begins another.
+fn variable_hint(text: &str, line: usize, message: &str) -> Option<String> {
+    let (before, _) = text.lines().nth(line.checked_sub(1)?)?.split_once("${")?;
+    let is_plain = before.matches(['"', '\'']).count().is_multiple_of(2);
+    let hint = "; within {…} and […], write a value with ${…} in quotes";
+    (message.contains("flow") && is_plain).then(|| hint.to_owned())
 }
 
 /// Returns a hint if a colour without quotes began a comment, after which the parser fails: searches the line
