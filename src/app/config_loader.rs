@@ -114,6 +114,7 @@ impl ConfigLoader {
             config.server.listen.clone_from(&self.listen);
         }
         let mut warnings = check_modules(&config, &label)?;
+        warnings.extend(config.warnings.iter().map(|line| format!("{label}:{line}")));
         warnings.extend(config::unknown_streams(&config).into_iter().map(|line| format!("{label}: {line}")));
         let own = config::parse_with(&text, &label, &Environment::process(), &[]);
         let in_file = |name: &str| {

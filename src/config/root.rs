@@ -44,6 +44,8 @@ pub struct Config {
     pub overview: Option<StreamConfig>,
     /// The settings of each stream as they are in the file.
     pub written: Written,
+    /// Remarks about values that are valid, and perhaps not intended, with their positions.
+    pub warnings: Vec<String>,
 }
 
 /// Reads all sections, and notes every mistake. The result counts only if there is none.
@@ -87,7 +89,8 @@ pub(crate) fn read(context: &Context<'_>, root: &Node) -> Option<Config> {
         reader.wrong_key("default_stream", message);
     }
     let (auth, webhooks, log, limits, streams) = (auth?, webhooks?.0, log?, limits?, streams?);
-    Some(Config { server, auth, webhooks, log, limits, streams, overview, written: Written::new(entries) })
+    let written = Written::new(entries);
+    Some(Config { server, auth, webhooks, log, limits, streams, overview, written, warnings: Vec::new() })
 }
 
 /// The names and keys of all streams. None if they are not there, which is noted.

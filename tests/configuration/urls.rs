@@ -80,3 +80,47 @@ fn an_rtsp_url_keeps_its_credentials_and_shows_none() {
         assert!(!mistake.contains("hunter2"), "{url}: {mistake}");
     }
 }
+
+#[test]
+fn a_key_in_the_query_from_a_variable_may_hold_any_character() {
+    let secret = "p&w=d#%+ä x";
+    let environment: Environment = [("P", secret), ("MORE", "a=1&b=2")].into_iter().collect();
+    let text = "
+webhooks: {ops: {url: \"https://u:${P}@hook/?token=${P}\"}}
+streams: {a: {source: [{type: snapshot, url: \"http://cam/snap?user=x&pwd=${P}&${MORE}\"},
+                       {type: rtsp, url: \"rtsp://u:${P}@cam/?key=${P}\"}]}}";
+    let config = config::parse(text, "f.yaml", &environment).unwrap();
+    let SourceConfig::Snapshot(camera) = config.streams[0].source() else { panic!("{config:?}") };
+    let pairs: Vec<(String, String)> = camera.url.query_pairs().into_owned().collect();
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(pairs, [pair("user", "x"), pair("pwd", secret), pair("a", "1"), pair("b", "2")]);
+    let hook: url::Url = config.webhooks[0].url.reveal().parse().unwrap();
+    assert_eq!(hook.query_pairs().next().unwrap().1, secret);
+    assert_eq!(config.webhooks[0].login.as_ref().unwrap().password.reveal(), secret);
+    assert_eq!(config.warnings, [""; 0]);
+}
+
+#[test]
+fn a_variable_that_seems_to_be_escaped_already_is_a_warning_without_its_value() {
+    let environment: Environment = [("P", "hunter%202"), ("Q", "100%")].into_iter().collect();
+    let text = "
+streams:
+  a: {source: {type: mjpeg, url: \"http://u:${P}@h/?k=${P}&q=${Q}\"}}
+  b: {source: {type: mjpeg, url: \"http://h/${P}\"}}";
+    let config = config::parse(text, "f.yaml", &environment).unwrap();
+    let [warning] = &*config.warnings else { panic!("{:?}", config.warnings) };
+    assert!(
+        warning.starts_with("3:") && warning.contains(": streams.a.source.url: the value of ${P} contains %")
+    );
+    assert!(!warning.contains("hunter"), "{warning}");
+}
+
+#[test]
+fn a_written_login_with_a_character_that_ends_it_is_a_mistake_with_its_cure() {
+    for url in ["http://u:hunter2/x@host/", "http://u:hunter2#@host/", "http://u:12#hunter2@host/"] {
+        for text in ["type: mjpeg", "type: snapshot"] {
+            let mistake = refused(&text["type: ".len()..], url);
+            assert!(mistake.contains("write %40 for @") && !mistake.contains("hunter2"), "{url}: {mistake}");
+        }
+    }
+}

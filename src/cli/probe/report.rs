@@ -80,8 +80,8 @@ pub(super) fn head(url: &Url, response: &Response<'_>, after: Duration) -> Strin
 /// Returns the description of the received body.
 pub(super) fn seen(seen: &ProbeReport) -> String {
     let mut text = String::new();
-    if let Some(info) = seen.info {
-        frames(&mut text, seen, &info);
+    if seen.frames > 0 {
+        frames(&mut text, seen);
     } else {
         line(&mut text, "frames", "none");
     }
@@ -102,7 +102,7 @@ pub(super) fn seen(seen: &ProbeReport) -> String {
     text
 }
 
-fn frames(text: &mut String, seen: &ProbeReport, info: &JpegInfo) {
+fn frames(text: &mut String, seen: &ProbeReport) {
     let span = seen.span.map_or(Duration::ZERO, |(first, last)| last - first).as_secs_f64();
     if seen.is_snapshot() {
         line(text, "frames", "1, a single picture");
@@ -116,9 +116,12 @@ fn frames(text: &mut String, seen: &ProbeReport, info: &JpegInfo) {
         line(text, "rate", format_args!("{fps:.1} frames/s, {:.0} kB/s", bytes / 1000.0));
     }
     let sizes: Vec<_> = seen.sizes.iter().map(|(width, height)| format!("{width}x{height}")).collect();
-    line(text, "picture", format_args!("{}, {}", sizes.join(" and "), coding(info)));
-    let tables = if info.has_huffman_tables { "Huffman tables included" } else { "no Huffman tables" };
-    line(text, "tables", tables);
+    let coding = seen.info.as_ref().map_or_else(|| "PNG".to_owned(), coding);
+    line(text, "picture", format_args!("{}, {coding}", sizes.join(" and ")));
+    if let Some(info) = seen.info {
+        let tables = if info.has_huffman_tables { "Huffman tables included" } else { "no Huffman tables" };
+        line(text, "tables", tables);
+    }
     if seen.smallest == seen.largest {
         line(text, "frame size", format_args!("{} bytes", seen.largest));
     } else {
@@ -313,7 +316,12 @@ mod tests {
             let config = parse(pasted, "pasted", &variables).unwrap_or_else(|e| panic!("{e}\n{text}"));
             let mut before = before;
             before.url.set_fragment(None);
-            assert_eq!(config.streams[0].sources, [SourceConfig::Mjpeg(before)], "{text}");
+            let [SourceConfig::Mjpeg(after)] = &*config.streams[0].sources else { panic!("{text}") };
+            // A variable in the query is escaped, which changes no value.
+            let pairs = |url: &Url| url.query_pairs().into_owned().collect::<Vec<_>>();
+            assert_eq!(pairs(&after.url), pairs(&before.url), "{text}");
+            before.url.set_query(after.url.query());
+            assert_eq!(*after, before, "{text}");
         }
     }
 }

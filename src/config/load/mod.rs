@@ -86,9 +86,9 @@ pub fn parse_with(
     }
     let context = Context::new(text, environment, &mistakes, schema::need);
     let config = root.as_ref().and_then(|root| root::read(&context, root));
-    let shown = context.into_shown();
+    let (shown, warnings) = context.into_findings();
     match config {
-        Some(config) if mistakes.is_empty() => Ok(config),
+        Some(config) if mistakes.is_empty() => Ok(Config { warnings, ..config }),
         _ => {
             let visible = Visible::new(visible_root.as_ref(), shown);
             Err(mistakes.finish(file_label, |at| excerpt(text, &visible, at)))

@@ -12,7 +12,9 @@ use serde::{
 
 use super::{
     error::{Error, unknown_key},
-    newtype_markers::{HOST, KEYED, LOCAL, LOCAL_SECRET, ONE_OR_MANY, SECRET, SHORT, TAGGED, URL},
+    newtype_markers::{
+        HOST, KEYED, LOCAL, LOCAL_SECRET, ONE_OR_MANY, SECRET, SECRET_URL, SHORT, TAGGED, URL,
+    },
     one_line::wrong_source,
     suggestions::{alternatives, nearest},
     value::{Reader, Sort},
@@ -102,6 +104,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
             // A URL with a password, in the wrong place.
             HOST if self.raw().is_some_and(|raw| raw.contains('@')) => self.sort = Sort::Secret,
             URL => self.sort = Sort::Url,
+            SECRET_URL => self.sort = Sort::SecretUrl,
             ONE_OR_MANY => self.one_or_many = true,
             SHORT if !matches!(self.node.kind, Kind::Map(_)) => {
                 return self.deserialize_str(visitor);

@@ -13,7 +13,7 @@ mod value;
 mod suggestions;
 
 pub(crate) use error::unknown_key;
-pub(crate) use newtype_markers::{HOST, LOCAL, LOCAL_SECRET, ONE_OR_MANY, SECRET, SHORT, URL};
+pub(crate) use newtype_markers::{HOST, LOCAL, LOCAL_SECRET, ONE_OR_MANY, SECRET, SECRET_URL, SHORT, URL};
 pub use one_line::written_out;
 pub(crate) use one_line::{add_push_token, write_out};
 pub(crate) use suggestions::{alternatives, nearest};

@@ -2,10 +2,12 @@
 
 /// A credential: never shown.
 pub(crate) const SECRET: &str = "$secret";
-/// A URL: shown without its credentials; variables before its `@` are percent-encoded.
+/// A URL: shown without its credentials; variables before its `@` and in its query are percent-encoded.
 pub(crate) const URL: &str = "$url";
 /// A host: credentials beside it are for it alone.
 pub(crate) const HOST: &str = "$host";
+/// A URL that is never shown.
+pub(crate) const SECRET_URL: &str = "$secret-url";
 /// The name of a file or program of this machine: refused in streams that were added over HTTP.
 pub(crate) const LOCAL: &str = "$local";
 /// Both a credential and local.

@@ -29,6 +29,8 @@ pub(crate) struct Context<'a> {
     pub(super) need: Need,
     /// Bytes of the text that excerpts may show.
     pub(super) shown: RefCell<Vec<Range<usize>>>,
+    /// Remarks about values that are valid, and perhaps not intended.
+    warnings: RefCell<Vec<String>>,
     /// Values with a mistake that was noted.
     left_out: RefCell<Vec<*const Node>>,
 }
@@ -40,12 +42,13 @@ impl<'a> Context<'a> {
         mistakes: &'a Mistakes,
         need: Need,
     ) -> Self {
-        let (shown, left_out) = Default::default();
-        Self { text, environment, mistakes, need, shown, left_out }
+        let (shown, warnings, left_out) = Default::default();
+        Self { text, environment, mistakes, need, shown, warnings, left_out }
     }
 
-    pub(crate) fn into_shown(self) -> Vec<Range<usize>> {
-        self.shown.into_inner()
+    /// Returns the bytes that excerpts may show, and the warnings.
+    pub(crate) fn into_findings(self) -> (Vec<Range<usize>>, Vec<String>) {
+        (self.shown.into_inner(), self.warnings.into_inner())
     }
 
     pub(super) fn is_left_out(&self, node: &Node) -> bool {
@@ -60,6 +63,8 @@ pub(super) enum Sort {
     Secret,
     /// Shown without its credentials.
     Url,
+    /// A URL that is never shown.
+    SecretUrl,
     Open,
 }
 
@@ -236,6 +241,20 @@ impl<'a> Reader<'a> {
         self.error(self.node.at, message)
     }
 
+    /// Notes that the value of a variable looks encoded already.
+    fn warn_encoded(&self, name: &str) {
+        let Position { line, column } = self.node.at;
+        let warning = format!(
+            "{line}:{column}: {}: the value of ${{{name}}} contains % and two digits, such as %20, and is sent \
+             exactly so: a variable here needs no escapes; put the plain value into it if it was escaped",
+            self.path
+        );
+        let mut warnings = self.context.warnings.borrow_mut();
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
+
     /// The text of a scalar with its variables put in, and whether there were any. `unit` is what is wanted.
     pub(super) fn text(&self, unit: &dyn fmt::Display) -> Result<(String, bool), Error> {
         let at = self.node.at;
@@ -256,7 +275,7 @@ impl<'a> Reader<'a> {
         }
         let is_harmless = match self.sort {
             Sort::Open => true,
-            Sort::Secret => is_variable(raw),
+            Sort::Secret | Sort::SecretUrl => is_variable(raw),
             Sort::Url => url::is_harmless(raw),
         };
         if is_harmless {
@@ -265,7 +284,9 @@ impl<'a> Reader<'a> {
         let pieces = pieces(raw).map_err(|message| self.error(at, message))?;
         let has_variable = pieces.iter().any(|piece| matches!(piece, Piece::Variable { .. }));
         let expanded = match self.sort {
-            Sort::Url => url::expanded(&pieces, self.context.environment),
+            Sort::Url | Sort::SecretUrl => {
+                url::expanded(&pieces, self.context.environment, |name| self.warn_encoded(name))
+            }
             _ => expand(&pieces, self.context.environment, |_, value| Cow::Borrowed(value)),
         };
         let missing = match expanded {

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::config::{
-    reader::{SECRET, URL},
-    url::OTHER_SCHEMES,
+    reader::{SECRET, SECRET_URL, URL},
+    url::{OTHER_SCHEMES, unclear_login},
     values::{DAY, MINUTE, Pairs, Secret, Text, Time, Wrong, scalar, secs},
 };
 
@@ -128,7 +128,11 @@ scalar!(
             let not = if is_known { format!(", not {scheme}") } else { String::new() };
             return Err(Wrong::hidden(format!("scheme must be http or https{not}")));
         }
-        Url::parse(text).map_err(|error| {
+        let url = Url::parse(text);
+        if let Some(message) = unclear_login(text, url.as_ref().ok()) {
+            return Err(Wrong::hidden(message));
+        }
+        url.map_err(|error| {
             let like = "it must be like http://user:password@host:port/path";
             Wrong::hidden(format!("is not a URL ({error}): {like}"))
         })
@@ -137,7 +141,7 @@ scalar!(
 
 scalar!(
     /// A URL that may be a secret as a whole.
-    struct SecretUrl => Secret, "http or https URL", SECRET, |text| {
+    struct SecretUrl => Secret, "http or https URL", SECRET_URL, |text| {
         CameraUrl::read(text).map(|_| Secret::new(text))
     }
 );

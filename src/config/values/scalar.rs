@@ -9,7 +9,7 @@ use serde::{
 };
 use serde_json::{Value, json};
 
-use crate::config::reader::{HOST, LOCAL, LOCAL_SECRET, SECRET, SHORT, URL, alternatives};
+use crate::config::reader::{HOST, LOCAL, LOCAL_SECRET, SECRET, SECRET_URL, SHORT, URL, alternatives};
 
 /// A text that does not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,10 +163,10 @@ json_schema!(impl [S: Scalar] for Text<S>, |_| described(S::schema(), S::unit(),
 pub(super) fn described(mut schema: Value, unit: String, kind: &str) -> Schema {
     schema["x-unit"] = json!(unit);
     for (mark, kinds) in [
-        ("x-secret", [SECRET, LOCAL_SECRET]),
-        ("x-local", [LOCAL, LOCAL_SECRET]),
-        ("x-url", [URL; 2]),
-        ("x-host", [HOST; 2]),
+        ("x-secret", &[SECRET, LOCAL_SECRET, SECRET_URL][..]),
+        ("x-local", &[LOCAL, LOCAL_SECRET]),
+        ("x-url", &[URL]),
+        ("x-host", &[HOST]),
     ] {
         if kinds.contains(&kind) {
             schema[mark] = json!(true);
