@@ -1,11 +1,11 @@
 //! `framecast check FILE`: checks a configuration.
 
-use std::{path::Path, process::ExitCode};
+use std::{ffi::OsStr, path::Path, process::ExitCode};
 
 use super::output::print;
 use crate::{
     app::{ConfigLoader, LoadedConfig},
-    config::{ConfigErrors, ConfigSource, SourceConfig},
+    config::{ConfigErrors, ConfigSource, SourceConfig, nearest},
     source::process::exec,
 };
 
@@ -47,15 +47,37 @@ pub(super) fn run(path: &Path) -> ExitCode {
 /// Reads a configuration and prints its warnings to standard error.
 pub(super) fn load(origin: &ConfigLoader) -> Result<LoadedConfig, ConfigErrors> {
     let loaded = origin.load()?;
-    for line in &loaded.warnings {
+    let zone = std::env::var_os("TZ").and_then(|zone| time_zone_warning(&zone));
+    for line in loaded.warnings.iter().chain(&zone) {
         eprintln!("{line}");
     }
     Ok(loaded)
 }
 
+/// Returns a warning if the variable `TZ` names no time zone. Those of the system's files are known, and
+/// where there are none, those that are part of the program.
+fn time_zone_warning(zone: &OsStr) -> Option<String> {
+    jiff::tz::TimeZone::try_system().is_err().then(|| {
+        let text = zone.to_string_lossy();
+        let names: Vec<_> = jiff::tz::db().available().map(|name| name.to_string()).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let meant = nearest(&text, &names).unwrap_or("Europe/Berlin");
+        format!(
+            "TZ is {text:?}, which is no time zone: times in pictures and file names are in UTC; set it to a \
+             name such as {meant}"
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn time_zones_are_part_of_the_program() {
+        let bundled = jiff::tz::TimeZoneDatabase::bundled();
+        assert!(bundled.get("Europe/Berlin").is_ok() && bundled.get("America/Buenos_Aires").is_ok());
+    }
 
     #[test]
     fn a_right_file_ends_with_0_and_a_mistaken_or_absent_one_with_2() {

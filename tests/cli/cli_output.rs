@@ -119,3 +119,26 @@ fn what_is_no_picture_on_standard_input_is_refused_before_anything_is_sent() {
     let none = run_framecast_with_input(&["push", "http://127.0.0.1:1/streams/a", "-"], b"no picture");
     none.assert_failed(1, &["standard input", "ended after 10 bytes without a whole JPEG"]);
 }
+
+#[test]
+fn a_time_zone_that_is_none_is_a_warning_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.yaml");
+    fs::write(&file, "streams: {a: {source: {type: pattern}}}").unwrap();
+    let check = |zone: &str| {
+        let mut command = testkit::command::framecast(&["check", file.to_str().unwrap()]);
+        let result: testkit::command::ProgramResult = command.env("TZ", zone).output().unwrap().into();
+        result.assert_success();
+        result.stderr
+    };
+    for zone in
+        ["Europe/Berlin", ":Asia/Tokyo", "UTC", "", "CET-1CEST,M3.5.0,M10.5.0/3", "America/Buenos_Aires"]
+    {
+        assert_eq!(check(zone), "", "{zone}");
+    }
+    let said = check("Europe/Berln");
+    assert!(said.contains("TZ is \"Europe/Berln\"") && said.contains("such as Europe/Berlin"), "{said}");
+    for zone in ["Mars/Olympus", "/nowhere/zoneinfo/Nowhere", "Berlin"] {
+        assert!(check(zone).contains(zone), "{zone}");
+    }
+}
