@@ -1,6 +1,11 @@
 //! gst-rtsp-server as the camera.
 
-use std::process::Command;
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    process::Command,
+    thread,
+};
 
 use testkit::{
     binary::{ADMIN_TOKEN, Framecast},
@@ -77,5 +82,51 @@ fn the_pages_test_shows_the_picture_and_how_it_comes() {
     assert!(report["keyframe_interval_s"].as_f64().is_some(), "{answer}");
     // Base64 of a JPEG's first bytes.
     assert!(report["picture"].as_str().unwrap().starts_with("/9j/"), "{answer}");
+    framecast.end_cleanly();
+}
+
+/// Passes a session on, without every twentieth packet of pictures. Returns its port.
+fn lossy(camera: u16) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for mut viewer in listener.incoming().map_while(Result::ok) {
+            let mut camera = TcpStream::connect(("127.0.0.1", camera)).unwrap();
+            let (mut from, mut to) = (viewer.try_clone().unwrap(), camera.try_clone().unwrap());
+            thread::spawn(move || std::io::copy(&mut from, &mut to));
+            thread::spawn(move || without_some(&mut camera, &mut viewer));
+        }
+    });
+    port
+}
+
+fn without_some(camera: &mut TcpStream, viewer: &mut TcpStream) -> std::io::Result<()> {
+    let mut seen = 0;
+    loop {
+        let mut first = [0];
+        camera.read_exact(&mut first)?;
+        if first != [b'$'] {
+            viewer.write_all(&first)?;
+            continue;
+        }
+        let mut head = [0; 3];
+        camera.read_exact(&mut head)?;
+        let mut packet = vec![0; usize::from(u16::from_be_bytes([head[1], head[2]]))];
+        camera.read_exact(&mut packet)?;
+        seen += u32::from(head[0] == 0);
+        if head[0] != 0 || seen % 20 != 0 {
+            viewer.write_all(&[&first[..], &head, &packet].concat())?;
+        }
+    }
+}
+
+#[test]
+fn after_a_lost_packet_the_stream_goes_on_at_the_next_keyframe() {
+    let (_camera, url) = camera("h264 tcp 15 5 640x360");
+    let port: u16 = url.rsplit(':').next().unwrap().split('/').next().unwrap().parse().unwrap();
+    let framecast = serve_alone(&url.replace(&port.to_string(), &lossy(port).to_string()), "");
+    let report = report_with_frames(&framecast, 30);
+    assert!(report["dropped"]["invalid"].as_u64() >= Some(1), "what follows a gap is left out: {report}");
+    assert_eq!((&report["reconnects"], &report["state"]), (&0.into(), &"live".into()), "{report}");
     framecast.end_cleanly();
 }
