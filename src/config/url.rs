@@ -59,7 +59,7 @@ fn is_query_value(pieces: &[Piece<'_>], number: usize) -> bool {
 /// as `/` in a password ends them, and the rest of it becomes host, port, path or fragment.
 pub(crate) fn unclear_login(text: &str, parsed: Option<&Url>) -> Option<String> {
     const CURE: &str = "write %40 for @, %2F for /, %3F for ?, %23 for #, %5C for \\ and %25 for % in them, \
-                        or take them from variables (http://${USER}:${PASSWORD}@host/), which need no escapes";
+                        or take them from variables (${USER}:${PASSWORD}@host), which need no escapes";
     let (_, rest) = text.split_once("://")?;
     let (authority, behind) = rest.split_at(rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len()));
     let Some((login, _)) = authority.rsplit_once('@') else {

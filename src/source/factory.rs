@@ -28,6 +28,7 @@ pub fn build_source(
     match config.sources().nth(position).unwrap_or_else(|| config.source()) {
         SourceConfig::Mjpeg(upstream) => {
             let source = mjpeg::MjpegSource::new(upstream.clone(), limits);
+            let source = source.with_converter(queue, limits.into());
             Box::new(if config.meta { source.with_meta() } else { source })
         }
         SourceConfig::Snapshot(config) => {
@@ -45,7 +46,8 @@ pub fn build_source(
         }
         SourceConfig::Auto(upstream) => {
             let detection = context.detection(position);
-            Box::new(snapshot::SnapshotSource::detecting(upstream.clone(), detection, limits))
+            let source = snapshot::SnapshotSource::detecting(upstream.clone(), detection, limits);
+            Box::new(source.with_converter(queue, limits.into()))
         }
         source @ (SourceConfig::Exec(_) | SourceConfig::V4l2(_)) => Box::new(
             exec::ExecSource::new(&config.name, source, limits, context.process_lock(position))

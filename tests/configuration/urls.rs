@@ -117,6 +117,8 @@ streams:
 
 #[test]
 fn a_written_login_with_a_character_that_ends_it_is_a_mistake_with_its_cure() {
+    let rtsp = refused("rtsp", "rtsp://u:hunter2/x@host/");
+    assert!(rtsp.contains("write %40 for @") && !rtsp.contains("hunter2"), "{rtsp}");
     for url in ["http://u:hunter2/x@host/", "http://u:hunter2#@host/", "http://u:12#hunter2@host/"] {
         for text in ["type: mjpeg", "type: snapshot"] {
             let mistake = refused(&text["type: ".len()..], url);

@@ -12,6 +12,7 @@ use url::Url;
 use super::http_source::{AnswerTime, FrameTime, Login, split_login};
 use crate::config::{
     reader::{LOCAL, LOCAL_SECRET, Reader, URL},
+    url::unclear_login,
     values::{Count, Fps, OneOrMany, Pairs, Secret, Size, Text, Wrong, number, scalar, secs},
 };
 
@@ -151,7 +152,11 @@ scalar!(
         if !text.starts_with("rtsp://") && !text.starts_with("rtsps://") {
             return Err(Wrong::hidden("must begin with rtsp:// or rtsps://"));
         }
-        let url = Url::parse(text).map_err(|error| {
+        let url = Url::parse(text);
+        if let Some(message) = unclear_login(text, url.as_ref().ok()) {
+            return Err(Wrong::hidden(message));
+        }
+        let url = url.map_err(|error| {
             let like = "it must be like rtsp://user:password@host:port/path";
             Wrong::hidden(format!("is not a URL ({error}): {like}"))
         })?;

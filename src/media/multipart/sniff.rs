@@ -13,7 +13,7 @@ pub const SNIFF_BYTES: usize = 1024;
 const MAX_TITLE: usize = 80;
 
 /// Types that may be shown to everybody.
-const KNOWN_TYPES: [&str; 44] = [
+const KNOWN_TYPES: [&str; 54] = [
     "text/html",
     "text/plain",
     "text/css",
@@ -52,6 +52,16 @@ const KNOWN_TYPES: [&str; 44] = [
     "video/x-msvideo",
     "video/quicktime",
     "video/h264",
+    "video/h265",
+    "video/hevc",
+    "video/mp4v-es",
+    "audio/mp4",
+    "audio/pcm",
+    "audio/l16",
+    "audio/g711",
+    "audio/g726",
+    "audio/x-wav",
+    "audio/x-mulaw",
     "audio/mpeg",
     "audio/aac",
     "audio/ogg",
@@ -70,6 +80,28 @@ impl MediaType {
     pub fn from_header(header: &str) -> Option<Self> {
         let essence = header.split(';').next().unwrap_or_default().trim();
         KNOWN_TYPES.into_iter().find(|known| known.eq_ignore_ascii_case(essence)).map(Self)
+    }
+
+    /// Returns the type that a body's first bytes show, or `text/plain` if they are words.
+    pub fn sniff_or_words(bytes: &[u8]) -> Option<Self> {
+        let bytes = &bytes[..bytes.len().min(SNIFF_BYTES)];
+        let is_plain = |text: &str| !text.chars().any(|c| c.is_control() && !c.is_whitespace());
+        Self::sniff(bytes).or_else(|| match str::from_utf8(bytes) {
+            Ok(text) if is_plain(text) && !text.trim().is_empty() => Some(Self("text/plain")),
+            _ => None,
+        })
+    }
+
+    /// Returns whether it is a type of films, which cameras send in place of pictures.
+    pub fn is_video(self) -> bool {
+        self.0.starts_with("video/")
+    }
+
+    /// Returns advice for a camera that sends this type in place of JPEGs, where there is any.
+    pub fn advice(self) -> Option<&'static str> {
+        const ADVICE: &str = "framecast takes JPEG: choose MJPEG in the camera's settings, or use its \
+                              rtsp:// address";
+        (self.is_video() || self.0.starts_with("audio/")).then_some(ADVICE)
     }
 
     /// Returns the type that a body's first bytes show; `None` for JPEGs and unknown types.
@@ -146,9 +178,9 @@ pub struct BodyContent {
 }
 
 impl BodyContent {
-    /// Examines a body's first bytes.
+    /// Examines the first bytes of a body without a picture.
     pub fn from_bytes(bytes: &[u8]) -> Self {
-        Self { media: MediaType::sniff(bytes), title: PageTitle::find(bytes) }
+        Self { media: MediaType::sniff_or_words(bytes), title: PageTitle::find(bytes) }
     }
 }
 
@@ -198,6 +230,16 @@ mod tests {
             (b"", None),
         ] {
             assert_eq!(MediaType::sniff(bytes).map(MediaType::as_str), media, "{bytes:?}");
+        }
+        for (bytes, media) in [
+            (&b"root:x:0:0:"[..], Some("text/plain")),
+            ("bitte anmelden: Tür\r\n".as_bytes(), Some("text/plain")),
+            (b"{\"password\": 1}", Some("application/json")),
+            (b" \r\n", None),
+            (b"\x55\xaa\x55\xaa", None),
+            (b"words\0", None),
+        ] {
+            assert_eq!(MediaType::sniff_or_words(bytes).map(MediaType::as_str), media, "{bytes:?}");
         }
     }
 

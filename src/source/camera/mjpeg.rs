@@ -1,9 +1,11 @@
 //! An MJPEG stream over HTTP: `type: mjpeg`.
 //!
-//! One run is one connection: it requests the URL, parses the body and publishes the frames unchanged. It
+//! One run is one connection: it requests the URL, parses the body and publishes the frames unchanged; PNG
+//! parts are converted. It
 //! ends when the camera closes, fails when the camera is late or sends no pictures, and leaves reconnecting
 //! to the stream's actor.
 
+use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use tokio::task::yield_now;
 
@@ -12,8 +14,13 @@ use super::{
     response_kind::{DetectedBody, Expected, ResponseHead, detect_body},
 };
 use crate::{
-    bus::Ingest,
+    bus::{DropReason, Ingest},
     config::{Limits, UpstreamConfig},
+    imaging::{
+        PoolError,
+        convert::{PictureError, PictureLimits, conversion_size, to_frame},
+        cpu_pool::StreamQueue,
+    },
     media::{
         capture::Sender,
         multipart::parser::{ParseError, PartParser},
@@ -59,6 +66,13 @@ impl MjpegSource {
         self.client.add_query("meta", "1");
     }
 
+    /// Converts PNG parts in `queue`; otherwise they are skipped.
+    #[must_use]
+    pub fn with_converter(mut self, queue: StreamQueue, limits: PictureLimits) -> Self {
+        self.bounds.converter = Some((queue, limits));
+        self
+    }
+
     async fn stream(&mut self, ingest: &Ingest) -> Result<(), SourceError> {
         let mut response = self.client.get(&[]).await?;
         if !self.asks_meta && is_framecast(&response) {
@@ -91,24 +105,27 @@ pub(super) fn sender(response: &Response<'_>, asks_meta: bool) -> Sender {
 impl Bounds {
     /// Publishes the frames of a response, of whose body the beginning is known.
     pub(super) async fn stream(
-        self,
+        &self,
         (response, sender): (Response<'_>, Sender),
-        DetectedBody { kind, first, ended }: DetectedBody,
+        DetectedBody { head, kind, first, ended }: DetectedBody,
         deadline: BodyDeadline,
         ingest: &Ingest,
     ) -> Result<(), SourceError> {
         let host = response.host().to_owned();
         let mut parser = PartParser::new(kind, self.parser_limits);
+        if self.converter.is_some() {
+            parser = parser.with_png();
+        }
         parser.push(&first);
         let body = (!ended).then(|| response.into_body());
-        self.continue_stream((host, sender), body, deadline, parser, ingest).await
+        self.continue_stream((host, sender, Some(head)), body, deadline, parser, ingest).await
     }
 
     /// Publishes the frames of a body, of which the parser may already hold the beginning. `None` means that
     /// the body has ended there.
     pub(super) async fn continue_stream(
-        self,
-        (host, sender): (String, Sender),
+        &self,
+        (host, sender, head): (String, Sender, Option<ResponseHead>),
         body: Option<BodyReader>,
         deadline: BodyDeadline,
         mut parser: PartParser,
@@ -123,15 +140,18 @@ impl Bounds {
             }
         }
         ingest.count_events(&parser.take_events());
-        result.map_err(|error| match error {
-            BodyError::Source(error) => error,
-            BodyError::Parse(ParseError::Ended { bytes: 0, .. }) => SourceError::Empty { host },
-            BodyError::Parse(source) => SourceError::NoPictures { host, source },
+        result.map_err(|error| match (error, parser.other_media(), head) {
+            (BodyError::Source(SourceError::Late { .. }), Some(media), _) => {
+                SourceError::OtherParts { host, media }
+            }
+            (BodyError::Source(error), ..) => error,
+            (BodyError::Parse(error), _, Some(head)) => head.no_pictures(error),
+            (BodyError::Parse(source), _, None) => SourceError::NoPictures { host, source },
         })
     }
 
     async fn frames(
-        self,
+        &self,
         (host, sender): (&str, Sender),
         mut body: Option<BodyReader>,
         mut deadline: BodyDeadline,
@@ -162,6 +182,12 @@ impl Bounds {
                 }
             }
             ingest.count_events(&parser.take_events());
+            if let Some(png) = parser.take_png() {
+                if self.convert(png, ingest).await {
+                    deadline = self.next_frame();
+                }
+                continue;
+            }
             let Some(body) = &mut body else { break };
             if body.read_into(parser.buffer_mut(), deadline).await? == 0 {
                 break;
@@ -173,6 +199,33 @@ impl Bounds {
             ingest.push_part_of(part, sender);
         }
         Ok(())
+    }
+}
+
+impl Bounds {
+    /// Converts a PNG and publishes it. Returns whether it could be. Meanwhile nothing is read.
+    async fn convert(&self, png: Bytes, ingest: &Ingest) -> bool {
+        let Some((queue, limits)) = &self.converter else { return false };
+        let limits = *limits;
+        let converted = match conversion_size(&png, limits) {
+            Ok(Some(size)) => queue.run(size.bytes, move || to_frame(png, limits)).await,
+            // The parser found a PNG's signature.
+            Ok(None) => return false,
+            Err(error) => Ok(Err(error)),
+        };
+        let (reason, error) = match converted {
+            Ok(Ok(frame)) => {
+                ingest.push_frame(frame);
+                return true;
+            }
+            Ok(Err(error @ PictureError::TooLarge { .. })) => (DropReason::TooLarge, error.to_string()),
+            Ok(Err(error)) => (DropReason::Unreadable, error.to_string()),
+            Err(error @ PoolError::Memory { .. }) => (DropReason::TooLarge, error.to_string()),
+            Err(error) => (DropReason::Busy, error.to_string()),
+        };
+        tracing::debug!("a PNG part was dropped: {error}");
+        ingest.count_drop(reason);
+        false
     }
 }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::{
     config::{Limits, UpstreamConfig},
+    imaging::{convert::PictureLimits, cpu_pool::StreamQueue},
     media::multipart::parser::ParserLimits,
     source::{error::Deadline, http_client::BodyDeadline},
 };
@@ -24,24 +25,26 @@ fn parser_limits(limits: &Limits) -> ParserLimits {
 }
 
 /// The bounds of a camera's pictures.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Bounds {
     first_frame_timeout: Duration,
     frame_timeout: Duration,
     parser_limits: ParserLimits,
+    /// The queue in which PNG parts are converted, and the limits of one; without it they are skipped.
+    converter: Option<(StreamQueue, PictureLimits)>,
 }
 
 impl Bounds {
     fn new(camera: &UpstreamConfig, limits: &Limits) -> Self {
         let UpstreamConfig { first_frame_timeout, frame_timeout, .. } = *camera;
-        Self { first_frame_timeout, frame_timeout, parser_limits: parser_limits(limits) }
+        Self { first_frame_timeout, frame_timeout, parser_limits: parser_limits(limits), converter: None }
     }
 
-    fn first_frame(self) -> BodyDeadline {
+    fn first_frame(&self) -> BodyDeadline {
         BodyDeadline::new(Deadline::FirstFrame, self.first_frame_timeout)
     }
 
-    fn next_frame(self) -> BodyDeadline {
+    fn next_frame(&self) -> BodyDeadline {
         BodyDeadline::new(Deadline::NextFrame, self.frame_timeout)
     }
 }

@@ -12,11 +12,12 @@ use super::{
 };
 use crate::{
     config::{Environment, Limits, RtspConfig, SourceConfig, UpstreamConfig, parse},
+    imaging::convert::{PictureLimits, conversion_size},
     media::{
         jpeg::JpegInfo,
         multipart::{
             content_type::ContentKind,
-            parser::{Part, PartParser, Quirk},
+            parser::{ParseError, Part, PartParser, Quirk},
         },
     },
     source::{
@@ -51,7 +52,7 @@ pub struct ProbeReport {
     pub span: Option<(Instant, Instant)>,
     /// Widths and heights, each pair once.
     pub sizes: Vec<(u16, u16)>,
-    /// Properties of the last frame.
+    /// Properties of the last JPEG.
     pub info: Option<JpegInfo>,
     /// Quirks of the camera, each with its count.
     pub quirks: Vec<(Quirk, u64)>,
@@ -123,17 +124,21 @@ pub async fn observe(
 ) -> Result<ProbeReport, SourceError> {
     let head = ResponseHead::read(&response, Expected::Stream)?;
     let deadline = BodyDeadline::new(Deadline::FirstFrame, bounds.within);
-    let DetectedBody { kind, first, mut ended } = detect_body(&head, &mut response, deadline).await?;
+    let DetectedBody { kind, first, mut ended, .. } = detect_body(&head, &mut response, deadline).await?;
     let multipart = matches!(kind, ContentKind::Multipart { .. });
     let declared = response.content_length();
-    let mut parser = PartParser::new(kind, parser_limits(limits));
+    let mut parser = PartParser::new(kind, parser_limits(limits)).with_png();
     let mut report = ProbeReport::default();
+    let frame_limits = (bounds.frames, limits.into());
     parser.push(&first);
     loop {
-        report.collect(&mut parser, PartParser::next_part, bounds.frames);
+        let mut failed = report.collect(&mut parser, PartParser::next_part, frame_limits);
         if ended {
             report.ended.get_or_insert(BodyEnd::Orderly);
-            report.collect(&mut parser, PartParser::finish, bounds.frames);
+            failed = failed.or(report.collect(&mut parser, PartParser::finish, frame_limits));
+        }
+        if let Some(error) = failed.filter(|_| report.frames == 0) {
+            return Err(head.no_pictures(error));
         }
         if report.ended.is_some() || report.frames >= bounds.frames {
             break;
@@ -142,6 +147,12 @@ pub async fn observe(
             Ok(Some(chunk)) => parser.push(&chunk),
             Ok(None) => ended = true,
             Err(SourceError::Late { .. }) if report.frames > 0 => break,
+            Err(error @ SourceError::Late { .. }) => match parser.other_media() {
+                Some(media) => {
+                    return Err(SourceError::OtherParts { host: response.host().to_owned(), media });
+                }
+                None => report.ended = Some(BodyEnd::Broken(error.to_string())),
+            },
             Err(error) => report.ended = Some(BodyEnd::Broken(error.to_string())),
         }
     }
@@ -165,18 +176,26 @@ impl ProbeReport {
     }
 
     /// Adds the frames that `next` returns, up to `max` in all.
-    fn collect<E: std::fmt::Display>(
+    fn collect(
         &mut self,
         parser: &mut PartParser,
-        next: fn(&mut PartParser) -> Result<Option<Part>, E>,
-        max: u64,
-    ) {
+        next: fn(&mut PartParser) -> Result<Option<Part>, ParseError>,
+        (max, limits): (u64, PictureLimits),
+    ) -> Option<ParseError> {
+        let mut failed = None;
         while self.frames < max {
             match next(parser) {
-                Ok(Some(part)) => self.frame(part),
-                Ok(None) => break,
+                Ok(Some(Part { jpeg, info, .. })) => {
+                    self.frame(jpeg, (info.width, info.height));
+                    self.info = Some(info);
+                }
+                Ok(None) => match parser.take_png() {
+                    Some(png) => self.png(png, limits),
+                    None => break,
+                },
                 Err(error) => {
                     self.ended = Some(BodyEnd::Broken(error.to_string()));
+                    failed = Some(error);
                     break;
                 }
             }
@@ -184,6 +203,7 @@ impl ProbeReport {
         let events = parser.take_events();
         events.quirks().for_each(|(quirk, times)| add(&mut self.quirks, quirk, times));
         events.discards().for_each(|(why, times)| add(&mut self.discards, why.describe(), times));
+        failed
     }
 
     /// Returns the rates of new frames and of bytes per second; none for a single frame.
@@ -201,7 +221,15 @@ impl ProbeReport {
         }
     }
 
-    fn frame(&mut self, Part { jpeg, info, .. }: Part) {
+    /// Adds a PNG part, if a source would convert it. It is not converted here, so it is not shown.
+    fn png(&mut self, png: Bytes, limits: PictureLimits) {
+        if let Ok(Some(size)) = conversion_size(&png, limits) {
+            let side = |side: u32| u16::try_from(side).unwrap_or(u16::MAX);
+            self.frame(png, (side(size.width), side(size.height)));
+        }
+    }
+
+    fn frame(&mut self, jpeg: Bytes, size: (u16, u16)) {
         let bytes = jpeg.len();
         self.smallest = if self.frames == 0 { bytes } else { self.smallest.min(bytes) };
         self.largest = self.largest.max(bytes);
@@ -214,11 +242,9 @@ impl ProbeReport {
             self.span = Some((self.span.map_or(now, |(first, _)| first), now));
         }
         self.last = jpeg;
-        let size = (info.width, info.height);
         if !self.sizes.contains(&size) {
             self.sizes.push(size);
         }
-        self.info = Some(info);
     }
 }
 

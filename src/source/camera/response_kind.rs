@@ -11,7 +11,8 @@ use bytes::BytesMut;
 use crate::{
     media::multipart::{
         content_type::ContentKind,
-        sniff::{MediaType, PageTitle, SNIFF_BYTES},
+        parser::ParseError,
+        sniff::{BodyContent, MediaType, PageTitle, SNIFF_BYTES},
     },
     source::{
         error::{Deadline, SourceError},
@@ -53,6 +54,8 @@ pub enum BodyKind {
 #[derive(Debug, Clone)]
 pub struct ResponseHead {
     kind: ContentKind,
+    /// The announced type, without its parameters.
+    label: String,
     host: String,
     expected: Expected,
 }
@@ -69,8 +72,9 @@ impl ResponseHead {
             return Err(response.status_error());
         }
         let kind = ContentKind::from_header(response.content_type());
+        let label = label(response.content_type());
         let coding = response.header("content-encoding").filter(|coding| *coding != "identity");
-        let head = Self { kind, host, expected };
+        let head = Self { kind, label, host, expected };
         match coding {
             Some(coding) => Err(head.content_error(&format!("a body compressed with {coding}"), None, None)),
             None => Ok(head),
@@ -105,13 +109,20 @@ impl ResponseHead {
 
     /// Returns the error for a body that [`ResponseHead::classify`] found to be something else.
     pub fn unexpected_content(&self, first: &[u8]) -> SourceError {
-        let label = match &self.kind {
-            ContentKind::Other(label) => label.as_str(),
-            ContentKind::Multipart { .. } => "multipart",
-            ContentKind::Jpeg => "image/jpeg",
-            ContentKind::Missing => "",
-        };
-        self.content_error(label, MediaType::sniff(first), PageTitle::find(first))
+        self.content_error(&self.label, MediaType::sniff_or_words(first), PageTitle::find(first))
+    }
+
+    /// Returns the error for a body in which the parser found no picture.
+    pub fn no_pictures(&self, error: ParseError) -> SourceError {
+        let host = self.host.clone();
+        match error {
+            ParseError::Ended { bytes: 0, .. } => SourceError::Empty { host },
+            ParseError::OtherParts { media } => SourceError::OtherParts { host, media },
+            ParseError::Ended { content: BodyContent { media, title }, .. } if media.is_some() => {
+                self.content_error(&self.label, media, title)
+            }
+            source => SourceError::NoPictures { host, source },
+        }
     }
 
     fn content_error(
@@ -129,9 +140,20 @@ impl ResponseHead {
     }
 }
 
+/// Longest label that is kept, in characters.
+const MAX_LABEL: usize = 80;
+
+/// Returns the type in a `Content-Type`, without its parameters.
+fn label(content_type: Option<&str>) -> String {
+    let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
+    essence.trim().to_ascii_lowercase().chars().take(MAX_LABEL).collect()
+}
+
 /// A body whose framing is known, with the bytes that were read to find it out.
 #[derive(Debug)]
 pub struct DetectedBody {
+    /// The head before it.
+    pub head: ResponseHead,
     /// The framing of the pictures in the body.
     pub kind: ContentKind,
     /// The first bytes of the body.
@@ -153,7 +175,7 @@ pub async fn detect_body(
     let mut ended = false;
     loop {
         match head.classify(&first, ended) {
-            BodyKind::Pictures(kind) => return Ok(DetectedBody { kind, first, ended }),
+            BodyKind::Pictures(kind) => return Ok(DetectedBody { head: head.clone(), kind, first, ended }),
             BodyKind::Other => break,
             BodyKind::NeedMore => match response.chunk(deadline).await? {
                 Some(piece) => first.extend_from_slice(&piece),
@@ -177,7 +199,7 @@ mod tests {
 
     fn head(content_type: Option<&str>) -> ResponseHead {
         let kind = ContentKind::from_header(content_type);
-        ResponseHead { kind, host: "cam:80".into(), expected: Expected::Stream }
+        ResponseHead { kind, label: label(content_type), host: "cam:80".into(), expected: Expected::Stream }
     }
 
     const PAGE: &[u8] = b"<html><title>Log in</title></html>";
@@ -219,6 +241,13 @@ mod tests {
             (None, PAGE, "answered text/html without a type (\"Log in\")"),
             (Some("text/plain"), b"please log in first", "answered text/plain"),
             (Some("video/h264"), b"\0\0\0\x01\x67 and so on, and on", "answered video/h264"),
+            (Some("text/html"), b"{\"error\": \"log in\"}", "answered application/json labelled text/html"),
+            (Some("text/html"), b"please log in first", "answered text/plain labelled text/html"),
+            (
+                Some("Application/Octet-Stream; a=b"),
+                PAGE,
+                "answered text/html labelled application/octet-stream (\"Log in\")",
+            ),
             (Some("image/jpeg"), b"\x89PNG\r\n\x1a\n0123456789", "answered image/png labelled image/jpeg"),
         ] {
             let head = head(label);

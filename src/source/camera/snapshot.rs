@@ -21,6 +21,7 @@ use super::{
 use crate::{
     bus::{DropReason, Ingest},
     config::{Limits, UpstreamConfig},
+    imaging::{convert::PictureLimits, cpu_pool::StreamQueue},
     media::{
         capture::{CaptureHeaders, Sender},
         jpeg::{JpegError, JpegInfo},
@@ -89,6 +90,13 @@ impl SnapshotSource {
     /// Creates a source that polls, unless the camera answers with a stream: then it shows that response.
     pub fn detecting(upstream: UpstreamConfig, detection: Detection, limits: &Limits) -> Self {
         Self { detection: Some(detection), ..Self::new(upstream, DEFAULT_INTERVAL, limits) }
+    }
+
+    /// Converts PNG parts of a stream in `queue`; otherwise they are skipped.
+    #[must_use]
+    pub fn with_converter(mut self, queue: StreamQueue, limits: PictureLimits) -> Self {
+        self.bounds.converter = Some((queue, limits));
+        self
     }
 
     /// Polls until the camera fails twice in a row, or before it gave its first picture. A camera that fails
@@ -185,7 +193,8 @@ impl SnapshotSource {
                 ingest.push_part_of(part, stream_sender);
                 yield_now().await;
                 let (body, deadline) = (Some(response.into_body()), self.bounds.next_frame());
-                self.bounds.continue_stream((host, stream_sender), body, deadline, *parser, ingest).await?;
+                let sender = (host, stream_sender, None);
+                self.bounds.continue_stream(sender, body, deadline, *parser, ingest).await?;
                 return Ok(PollOutcome::StreamEnded);
             }
             detection.set(CameraKind::Snapshot);
@@ -213,7 +222,7 @@ impl Bounds {
     /// Reads the response up to the end of its first picture, or, with a `detection`, up to the
     /// beginning of a multipart body.
     async fn find<'a>(
-        self,
+        &self,
         response: &mut Response<'_>,
         deadline: BodyDeadline,
         detection: Option<&'a Detection>,
@@ -231,7 +240,7 @@ impl Bounds {
         if let (Some(detection), ContentKind::Multipart { .. }) = (detection, &body.kind) {
             return Ok(Found::Stream(body, detection));
         }
-        let DetectedBody { kind, first, mut ended } = body;
+        let DetectedBody { kind, first, mut ended, .. } = body;
         let mut parser = PartParser::new(kind, self.parser_limits);
         parser.push(&first);
         let mut length = first.len();
@@ -240,12 +249,13 @@ impl Bounds {
                 Ok(Some(part)) => break Ok(part),
                 Ok(None) => {}
                 Err(ParseError::TooLarge { .. }) => return Err(too_large()),
-                Err(ParseError::Ended { bytes: 0, .. }) => return Err(SourceError::Empty { host }),
+                Err(error @ ParseError::Ended { bytes: 0, .. }) => return Err(head.no_pictures(error)),
                 Err(_) if response.is_cut_off() => {
                     let reason = "it was closed before the declared end of the picture".to_owned();
                     return Err(SourceError::Broken { host, reason });
                 }
                 Err(ParseError::Ended { cause: Some(error), .. }) => break Err(error),
+                Err(error) if error.media().is_some() => return Err(head.no_pictures(error)),
                 Err(_) => break Err(JpegError::NoSoi),
             }
             let piece = response.chunk(deadline).await?;
@@ -266,7 +276,7 @@ impl Bounds {
     }
 
     /// Waits shortly for another picture in a response that had one.
-    async fn second_part(self, response: &mut Response<'_>, parser: &mut PartParser) -> Option<Part> {
+    async fn second_part(&self, response: &mut Response<'_>, parser: &mut PartParser) -> Option<Part> {
         let deadline = BodyDeadline::new(Deadline::NextFrame, SECOND_PICTURE_TIMEOUT.min(self.frame_timeout));
         loop {
             if let Some(part) = parser.next_part().ok()? {

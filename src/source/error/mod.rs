@@ -135,8 +135,8 @@ pub enum SourceError {
     },
     /// The response is something other than pictures.
     #[error(
-        "{host} answered {}{} where {expected} was expected: is this the {what} URL?",
-        labelled(content_type, *sniffed), titled(.title)
+        "{host} answered {}{} where {expected} was expected{}",
+        labelled(content_type, *sniffed), titled(.title), advice(content_type, *sniffed, what)
     )]
     ContentType {
         /// Host and port.
@@ -151,6 +151,14 @@ pub enum SourceError {
         expected: &'static str,
         /// `stream's` or `picture's`.
         what: &'static str,
+    },
+    /// The response's parts are something other than pictures.
+    #[error("{host} sends {media} parts{}", parts_advice(*media))]
+    OtherParts {
+        /// Host and port.
+        host: String,
+        /// Type of the parts.
+        media: MediaType,
     },
     /// A picture is larger than the limit.
     #[error("{host} sent a picture of more than {limit} bytes (max_frame_bytes)")]
@@ -313,7 +321,10 @@ impl SourceError {
             Self::ContentType { content_type, sniffed, what, .. } => {
                 let media = sniffed.or_else(|| MediaType::from_header(content_type));
                 let sent = media.map_or("something else than pictures", MediaType::as_str);
-                return format!("the camera sent {sent}: is this the {what} URL?").into();
+                return format!("the camera sent {sent}{}", advice(content_type, *sniffed, what)).into();
+            }
+            Self::OtherParts { media, .. } => {
+                return format!("the camera sends {media} parts{}", parts_advice(*media)).into();
             }
             Self::TooLarge { limit, .. } => {
                 return format!("the camera sent a picture of more than {limit} bytes (max_frame_bytes)")
@@ -387,6 +398,22 @@ fn labelled(label: &str, sniffed: Option<MediaType>) -> String {
         Some(media) if media != label => format!("{media} labelled {label}"),
         _ if label.is_empty() => "a body without a type".to_owned(),
         _ => label.to_owned(),
+    }
+}
+
+/// Returns what to do about a body of this type, after a colon or semicolon.
+fn advice(label: &str, sniffed: Option<MediaType>, what: &str) -> String {
+    match sniffed.or_else(|| MediaType::from_header(label)).and_then(MediaType::advice) {
+        Some(advice) => format!("; {advice}"),
+        None => format!(": is this the {what} URL?"),
+    }
+}
+
+/// Returns what to do about parts of this type.
+fn parts_advice(media: MediaType) -> String {
+    match media.advice() {
+        Some(advice) => format!("; {advice}"),
+        None => "; framecast takes JPEG: is this the stream's URL?".to_owned(),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Reads the data between two JPEGs line by line: delimiters, headers, blank lines, padding.
 
-use super::{PartParser, Step, events::DiscardReason, part_head::PartHead, quirk::Quirk};
+use super::{
+    PartParser, Step, events::DiscardReason, part_head::PartHead, png_part::PNG_SIGNATURE, quirk::Quirk,
+};
 
 /// Newlines that may follow padding before it counts as wrong.
 const NEWLINES_AFTER_PADDING: i64 = 4;
@@ -35,10 +37,29 @@ impl PartParser {
         Step::Continue
     }
 
-    /// Skips a part that is not a JPEG: its length, if true, keeps the search from matching its data.
+    /// Begins a PNG, or skips a part that is not a picture.
     fn other_part(&mut self) -> Step {
-        self.events.quirk(Quirk::OtherPart);
-        self.events.discard(DiscardReason::NotJpeg);
+        if self.takes_png && !self.head.is_audio {
+            let compared = self.buffer.len().min(PNG_SIGNATURE.len());
+            if self.buffer[..compared] == PNG_SIGNATURE[..compared] {
+                let is_png = compared == PNG_SIGNATURE.len();
+                return if is_png { self.png(PNG_SIGNATURE.len()) } else { Step::NeedMore };
+            }
+        }
+        self.skip_other_part()
+    }
+
+    /// Skips a part that is not a picture: its length, if true, keeps the search from matching its data.
+    pub(super) fn skip_other_part(&mut self) -> Step {
+        if self.frames == 0 {
+            self.other_parts.count(&self.head, &self.buffer);
+        }
+        if self.head.is_audio {
+            self.events.quirk(Quirk::AudioPart);
+        } else {
+            self.events.quirk(Quirk::OtherPart);
+            self.events.discard(DiscardReason::NotJpeg);
+        }
         let length = self.head.length.unwrap_or_default();
         self.hunt_from(1, length.saturating_sub(1))
     }

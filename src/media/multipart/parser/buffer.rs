@@ -28,7 +28,7 @@ impl PartParser {
     pub fn buffer_mut(&mut self) -> &mut BytesMut {
         let len = self.buffer.len();
         let rest = match self.state {
-            State::Jpeg(_) => self.expected_len().saturating_sub(len),
+            State::Jpeg(_) | State::Png { .. } => self.expected_len().saturating_sub(len),
             State::Gap | State::Hunt { .. } => {
                 let next = self.last_len + self.last_len / GROWTH;
                 next.min(self.limits.max_frame_bytes)

@@ -25,6 +25,12 @@ pub enum ParseError {
         /// `max_frame_bytes`.
         limit: usize,
     },
+    /// The parts of the body hold something else than JPEGs.
+    #[error("its parts are {media}; {}", .media.advice().unwrap_or("JPEG parts are expected"))]
+    OtherParts {
+        /// Their type.
+        media: MediaType,
+    },
     /// The body ended before its first frame was whole.
     #[error(
         "the body ended after {bytes} bytes{content} without a whole JPEG{}",
@@ -45,6 +51,7 @@ impl ParseError {
     pub fn media(&self) -> Option<MediaType> {
         match self {
             Self::NoFrame { content, .. } | Self::Ended { content, .. } => content.media,
+            Self::OtherParts { media } => Some(*media),
             Self::TooLarge { .. } => None,
         }
     }
@@ -54,7 +61,7 @@ impl ParseError {
         match self {
             Self::NoFrame { .. } => "no JPEG in its answer".to_owned(),
             Self::Ended { .. } => "its answer ended without a whole JPEG".to_owned(),
-            Self::TooLarge { .. } => self.to_string(),
+            Self::OtherParts { .. } | Self::TooLarge { .. } => self.to_string(),
         }
     }
 }

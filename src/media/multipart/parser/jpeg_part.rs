@@ -50,7 +50,7 @@ impl PartParser {
     }
 
     /// Returns the error of a JPEG that was cut: by its length the next part begins before `end`.
-    fn cut_within(&self, end: usize) -> Option<JpegError> {
+    pub(super) fn cut_within(&self, end: usize) -> Option<JpegError> {
         let len = self.head.length.filter(|&length| length < end)?;
         self.delimiter.is_at_start(&self.buffer[len..end]).then_some(JpegError::Truncated { len })
     }

@@ -15,6 +15,8 @@ mod events;
 mod between_parts;
 mod part_head;
 mod jpeg_part;
+mod other_parts;
+mod png_part;
 mod quirk;
 mod resync;
 mod buffer;
@@ -25,12 +27,13 @@ use bytes::{Buf, Bytes, BytesMut};
 use delimiter::Delimiter;
 pub use error::ParseError;
 pub use events::{DiscardReason, ParserEvents};
+use other_parts::OtherParts;
 use part_head::PartHead;
 pub use quirk::Quirk;
 
 use super::{
     content_type::ContentKind,
-    sniff::{BodyContent, SNIFF_BYTES},
+    sniff::{BodyContent, MediaType, SNIFF_BYTES},
 };
 use crate::media::{
     capture::CaptureHeaders,
@@ -67,6 +70,8 @@ enum State {
     Gap,
     /// A JPEG from SOI on.
     Jpeg(Walk),
+    /// A PNG, whose chunks were read up to this offset.
+    Png { offset: usize },
     /// Any data, in which a delimiter is searched for, and SOI after so many bytes.
     Hunt { ignore_soi: usize },
 }
@@ -99,6 +104,9 @@ pub struct PartParser {
     too_large: bool,
     /// Whether other data than JPEGs, delimiters, headers and line ends were skipped.
     foreign: bool,
+    takes_png: bool,
+    png: Option<Bytes>,
+    other_parts: OtherParts,
     events: ParserEvents,
 }
 
@@ -127,6 +135,9 @@ impl PartParser {
             seen: Vec::new(),
             too_large: false,
             foreign: false,
+            takes_png: false,
+            png: None,
+            other_parts: OtherParts::default(),
             events,
         }
     }
@@ -160,9 +171,15 @@ impl PartParser {
             if self.skipped > FRAMELESS_LIMIT.saturating_mul(self.limits.max_frame_bytes as u64) {
                 return Err(self.frameless());
             }
+            if let Some(media) = self.other_media()
+                && self.other_parts.is_video_stream()
+            {
+                return Err(ParseError::OtherParts { media });
+            }
             let step = match self.state {
                 State::Gap => self.gap(),
                 State::Jpeg(_) => self.jpeg(),
+                State::Png { offset } => self.png(offset),
                 State::Hunt { ignore_soi } => self.hunt(ignore_soi),
             };
             match step {
@@ -189,15 +206,21 @@ impl PartParser {
             let len = self.buffer.len();
             self.recover(len, JpegError::Truncated { len });
         }
+        if matches!(self.state, State::Png { .. }) {
+            self.events.discard(DiscardReason::Invalid);
+        }
         let left = self.buffer.len();
         self.foreign |= !self.buffer.trim_ascii().is_empty();
         self.skip(left);
         if self.frames > 0 {
             return Ok(None);
         }
+        if let Some(media) = self.other_media() {
+            return Err(ParseError::OtherParts { media });
+        }
         Err(ParseError::Ended {
             bytes: self.skipped,
-            content: BodyContent::from_bytes(&self.seen),
+            content: self.content(),
             cause: self.events.last_error.clone(),
         })
     }
@@ -210,11 +233,25 @@ impl PartParser {
         is_begun && self.frames == 0 && !self.foreign && matches!(self.state, State::Gap)
     }
 
+    /// Returns the type of the parts that came in place of the first picture; `None` after one.
+    pub fn other_media(&self) -> Option<MediaType> {
+        self.other_parts.media().filter(|_| self.frames == 0)
+    }
+
+    /// Returns the type and title of a body without pictures; a multipart body is none of these.
+    fn content(&self) -> BodyContent {
+        let is_multipart = self.delimiter.was_found() || self.head.headers;
+        if is_multipart { BodyContent::default() } else { BodyContent::from_bytes(&self.seen) }
+    }
+
     fn frameless(&self) -> ParseError {
         if self.too_large {
             return ParseError::TooLarge { limit: self.limits.max_frame_bytes };
         }
-        ParseError::NoFrame { bytes: self.skipped, content: BodyContent::from_bytes(&self.seen) }
+        match self.other_media() {
+            Some(media) => ParseError::OtherParts { media },
+            None => ParseError::NoFrame { bytes: self.skipped, content: self.content() },
+        }
     }
 
     /// Discards bytes that are no picture.

@@ -1,7 +1,7 @@
 //! The delimiter and the headers of one part, as far as the parser uses them.
 
 use super::quirk::Quirk;
-use crate::media::capture::CaptureHeaders;
+use crate::media::{capture::CaptureHeaders, multipart::sniff::MediaType};
 
 /// Length above which part headers are long; those of common cameras take less than half of it.
 const LONG_HEADERS: usize = 1024;
@@ -27,6 +27,10 @@ pub(super) struct PartHead {
     pub(super) bytes: usize,
     /// The headers about the picture itself.
     pub(super) capture: CaptureHeaders,
+    /// The declared type, if it is a known one.
+    pub(super) media: Option<MediaType>,
+    /// Whether audio is declared.
+    pub(super) is_audio: bool,
     lengths: usize,
     bad_length: bool,
     labelled_jpeg: bool,
@@ -73,10 +77,17 @@ impl PartHead {
         } else if name.eq_ignore_ascii_case(b"content-type") {
             let essence = value.split(|&byte| byte == b';').next().unwrap_or_default();
             self.labelled_jpeg = essence.trim_ascii().eq_ignore_ascii_case(b"image/jpeg");
+            self.is_audio = value.get(..6).is_some_and(|kind| kind.eq_ignore_ascii_case(b"audio/"));
+            self.media = str::from_utf8(value).ok().and_then(MediaType::from_header);
         } else {
             self.capture.read(name, value);
         }
         true
+    }
+
+    /// Returns whether a JPEG is declared.
+    pub(super) fn labels_jpeg(&self) -> bool {
+        self.labelled_jpeg
     }
 
     /// Records a line among the headers that is no header.

@@ -84,6 +84,12 @@ quirks! {
     /// Parts that hold no JPEG; dropped.
     OtherPart "other-part"
         "there are parts that hold no JPEG"
+    /// Parts that hold a PNG, which the source converts.
+    PngPart "png-part"
+        "there are PNG parts; each is converted"
+    /// Parts that hold audio; skipped.
+    AudioPart "audio-part"
+        "there are audio parts; they are skipped"
     /// Further JPEGs follow in the same part.
     SeveralJpegsInPart "several-jpegs-in-part"
         "parts hold several JPEGs"

@@ -440,3 +440,122 @@ fn memory_is_used_again_once_nobody_holds_its_frame() {
     let held: Vec<_> = (0..4).map(|_| next()).collect();
     assert!(held.iter().all(|frame| *frame == jpeg) && newest == jpeg);
 }
+
+/// A PNG of this size whose data look like a JPEG and, nearly, a delimiter.
+fn png(bytes: u32) -> Vec<u8> {
+    let chunk = |kind: &[u8], data: &[u8]| {
+        let length = u32::try_from(data.len()).unwrap().to_be_bytes();
+        [&length, kind, data, b"sums"].concat()
+    };
+    let data: Vec<u8> =
+        b"\xff\xd8\xff\xe0\r\n--ca\r\n\r\n".iter().copied().cycle().take(bytes as usize).collect();
+    [b"\x89PNG\r\n\x1a\n".to_vec(), chunk(b"IHDR", &[1; 13]), chunk(b"IDAT", &data), chunk(b"IEND", b"")]
+        .concat()
+}
+
+fn part_of(kind: &str, data: &[u8], with_length: bool) -> Vec<u8> {
+    let length = if with_length { format!("Content-Length: {}\r\n", data.len()) } else { String::new() };
+    [format!("--cam\r\nContent-Type: {kind}\r\n{length}\r\n").as_bytes(), data, b"\r\n"].concat()
+}
+
+#[test]
+fn png_parts_come_out_whole_however_they_are_cut_and_only_where_they_are_wanted() {
+    let (jpegs, png) = (jpegs(), png(3000));
+    // A chunk without a name after the first.
+    let broken = [&png[..33], &[0; 60]].concat();
+    for with_length in [true, false] {
+        let jpeg = |n: usize| part_of("image/jpeg", &jpegs[n], with_length);
+        let body = [
+            jpeg(0),
+            part_of("image/png", &png, with_length),
+            part_of("image/jpeg", &png, with_length),
+            jpeg(1),
+            part_of("image/png", &broken, true),
+            jpeg(2),
+        ]
+        .concat();
+        let steps = [1, 7, 100, body.len()];
+        for step in steps {
+            let mut parser = parser(&DIALECTS[0]).with_png();
+            let mut found = Vec::new();
+            let mut take = |parser: &mut PartParser| loop {
+                while let Some(part) = parser.next_part().unwrap() {
+                    found.push(part.jpeg.to_vec());
+                }
+                let Some(png) = parser.take_png() else { break };
+                found.push(png.to_vec());
+            };
+            for piece in body.chunks(step) {
+                parser.push(piece);
+                take(&mut parser);
+            }
+            assert!(parser.finish().unwrap().is_none());
+            let expected = [&jpegs[0], &png, &png, &jpegs[1], &jpegs[2]];
+            assert!(
+                found.iter().eq(expected),
+                "{with_length} {step}: {:?}",
+                found.iter().map(Vec::len).collect::<Vec<_>>()
+            );
+            let events = parser.take_events();
+            let counted =
+                |name| events.quirks().find(|(quirk, _)| quirk.as_str() == name).map(|(_, times)| times);
+            assert_eq!((counted("png-part"), counted("other-part")), (Some(2), Some(1)), "{events:?}");
+        }
+        let (found, events) = parse(parser(&DIALECTS[0]), [body.as_slice()]);
+        assert!(!with_length || found == jpegs, "elsewhere they are other parts");
+        assert!(quirks(&events).contains(&"other-part") && !quirks(&events).contains(&"png-part"));
+    }
+}
+
+#[test]
+fn audio_parts_are_skipped_and_are_neither_invalid_nor_an_error() {
+    let jpegs = jpegs();
+    let audio = part_of("audio/basic", &[0x55; 320], true);
+    let body: Vec<u8> = jpegs
+        .iter()
+        .flat_map(|jpeg| [audio.repeat(20), part_of("image/jpeg", jpeg, true)].concat())
+        .collect();
+    let (found, events) = parse(parser(&DIALECTS[0]), body.chunks(99));
+    assert!(found == jpegs);
+    assert_eq!(events.discards().count(), 0, "{events:?}");
+    assert!(
+        events.quirks().any(|(quirk, times)| (quirk.as_str(), times) == ("audio-part", 60)),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn parts_of_another_type_are_named_and_video_ends_the_wait_for_a_picture() {
+    let h264 =
+        |length| part_of("video/h264; profile=1", &[0, 0, 0, 1, 0x67, 0x42, 0xff, 0xd8, 0xff, 9], length);
+    for length in [true, false] {
+        let mut video = parser(&DIALECTS[0]);
+        video.push(&part_of("audio/basic", &[1; 50], true));
+        let error = (0..20)
+            .find_map(|_| {
+                video.push(&h264(length));
+                video.next_part().err()
+            })
+            .expect("no picture will come");
+        let text = error.to_string();
+        assert!(text.contains("parts are video/h264; framecast takes JPEG: choose MJPEG"), "{text}");
+        assert_eq!(video.next_part(), Err(error), "on every later call");
+    }
+    for (kind, data, media) in [
+        ("audio/basic", &[1; 50][..], "audio/basic"),
+        ("image/jpeg", b"{\"error\": 1}", "application/json"),
+        ("image/x-s3cret", b"GIF89a....", "image/gif"),
+        ("video/h264", &[7; 50], "video/h264"),
+    ] {
+        let mut parser = parser(&DIALECTS[0]);
+        parser.push(&part_of(kind, data, true));
+        assert_eq!(parser.next_part(), Ok(None), "{kind}: too few to be sure");
+        let media_of = |error: ParseError| error.media().map(MediaType::as_str);
+        assert_eq!(parser.finish().map_err(media_of), Err(Some(media)), "{kind}");
+    }
+    let mut after_a_picture = parser(&DIALECTS[0]);
+    after_a_picture.push(&part_of("image/jpeg", &jpegs()[0], true));
+    after_a_picture.push(&h264(true).repeat(50));
+    assert!(after_a_picture.next_part().unwrap().is_some());
+    assert_eq!((after_a_picture.next_part(), after_a_picture.other_media()), (Ok(None), None));
+}

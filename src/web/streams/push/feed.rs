@@ -249,9 +249,9 @@ fn is_uncounted(error: &ParseError) -> bool {
 fn refused(error: &ParseError) -> Problem {
     let status = match error {
         ParseError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        ParseError::NoFrame { .. } | ParseError::Ended { cause: None, bytes: 1.., .. } => {
-            StatusCode::UNSUPPORTED_MEDIA_TYPE
-        }
+        ParseError::NoFrame { .. }
+        | ParseError::OtherParts { .. }
+        | ParseError::Ended { cause: None, bytes: 1.., .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ParseError::Ended { .. } => StatusCode::UNPROCESSABLE_ENTITY,
     };
     Problem::new(status, error.to_string())
