@@ -152,7 +152,7 @@ pub(super) async fn show(
         }
         tokio::select! {
             biased;
-            (place, done) = async { job.as_mut().expect("checked by the branch's condition").await }, if job.is_some() => {
+            (place, done) = async { job.as_mut().expect("it is some").await }, if job.is_some() => {
                 job = None;
                 let done = done.map_err(|error| SourceError::Render(RenderError::Pool(error)))?;
                 if done.decoded > 0 {
