@@ -100,6 +100,7 @@ impl SnapshotConfig {
 /// When user and password are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 pub enum HttpAuth {
     /// When the camera asks for them, by Basic or Digest.
     #[default]
