@@ -51,6 +51,7 @@ pub(super) struct Report {
 struct Stream {
     name: String,
     source: String,
+    detected: Option<String>,
     state: String,
     reason: Option<String>,
     next_try_in_s: Option<f64>,
@@ -84,7 +85,7 @@ pub(super) fn rows(report: &Report, previous: Option<&Report>) -> Vec<Row> {
             kilobytes(rate(|stream| stream.bytes_out)),
             stream.viewers.to_string(),
             stream.frame_age_s.map_or("-".to_owned(), duration),
-            stream.source.clone(),
+            [&*stream.source].into_iter().chain(stream.detected.as_deref()).collect::<Vec<_>>().join("/"),
             ["invalid", "too_large", "unreadable"]
                 .iter()
                 .filter_map(|reason| stream.dropped.get(*reason))
@@ -228,8 +229,10 @@ mod tests {
                  192.0.2.9:80 sent 图像 [2J instead of a frame; next try in 12s",
             ]
         );
-        let rates = rows(&serde_json::from_str(r#"{"streams": [{"name": "a"}]}"#).unwrap(), None);
+        let one = r#"{"streams": [{"name": "a", "source": "auto", "detected": "mjpeg"}]}"#;
+        let rates = rows(&serde_json::from_str(one).unwrap(), None);
         assert_eq!(rates[0][3..6], ["-", "-", "-"], "there is nothing to compare with");
+        assert_eq!(rates[0][8], "auto/mjpeg");
     }
 
     #[test]
