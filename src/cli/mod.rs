@@ -8,7 +8,6 @@ mod open_files;
 mod output;
 mod probe;
 mod push;
-mod schema;
 mod serve;
 mod status;
 mod systemd;
@@ -18,6 +17,8 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 use clap_complete::Shell;
+
+use crate::config;
 
 const AFTER_HELP: &str = "\
 Without a command, framecast serves. Without a configuration file, it serves a demo.
@@ -119,7 +120,10 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Token(arguments) => credential_commands::token(&arguments),
         Command::Passwd(arguments) => credential_commands::passwd(&arguments),
         Command::Link(arguments) => credential_commands::link(arguments),
-        Command::Schema => Ok(schema::run()),
+        Command::Schema => {
+            output::print(format!("{:#}\n", config::json_schema()));
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Healthcheck(arguments) => healthcheck::run(arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();
