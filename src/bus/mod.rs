@@ -31,7 +31,7 @@ pub(crate) use ingest::FrameRateLimiter;
 pub(crate) use ingest::tell;
 pub use ingest::{FrameProcessor, Ingest, OutcomeSender};
 pub use meta_updates::MetaUpdates;
-pub use replay_buffer::{ReplayBuffer, ReplayError, ReplayFrame, ReplayUsage};
+pub use replay_buffer::{ReplayBuffer, ReplayError, ReplayFrame, ReplayUsage, distance};
 pub use source_gate::SourceSwitch;
 pub use splice_pipe::SplicePipe;
 pub use stats::{

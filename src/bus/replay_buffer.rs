@@ -13,7 +13,7 @@ use std::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use super::current::PublishedFrame;
@@ -58,6 +58,18 @@ impl ClipFrame for Arc<ReplayFrame> {
     fn seq(&self) -> u64 {
         self.seq
     }
+}
+
+impl ReplayFrame {
+    /// Returns the picture as it was when it was the newest one.
+    pub fn published(&self) -> PublishedFrame {
+        PublishedFrame::new(self.seq, self.frame.clone(), self.part.clone())
+    }
+}
+
+/// Returns the time between two times.
+pub fn distance(one: SystemTime, other: SystemTime) -> Duration {
+    one.duration_since(other).unwrap_or_else(|error| error.duration())
 }
 
 /// The replay buffer of one stream.
@@ -164,11 +176,17 @@ impl ReplayBuffer {
     }
 
     /// Returns the picture that has this number in its stream.
-    pub fn find(&self, seq: u64) -> Option<Frame> {
+    pub fn find(&self, seq: u64) -> Option<Arc<ReplayFrame>> {
         let ring = self.ring();
         let number = |past: &Arc<ReplayFrame>| past.frame.seq().map_or(0, NonZeroU64::get);
         let at = ring.frames.partition_point(|past| number(past) < seq);
-        ring.frames.get(at).filter(|past| number(past) == seq).map(|past| past.frame.clone())
+        ring.frames.get(at).filter(|past| number(past) == seq).cloned()
+    }
+
+    /// Returns the picture that was taken nearest to `time`.
+    pub fn nearest(&self, time: SystemTime) -> Option<Arc<ReplayFrame>> {
+        let off = |past: &&Arc<ReplayFrame>| distance(past.frame.capture().time, time);
+        self.ring().frames.iter().min_by_key(off).cloned()
     }
 
     /// Returns the number of frames and bytes that are held.

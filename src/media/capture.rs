@@ -200,7 +200,7 @@ impl CaptureHeaders {
 }
 
 /// Parses seconds since 1970 with any fraction, or RFC 3339.
-fn parse_time(text: &str) -> Option<SystemTime> {
+pub fn parse_time(text: &str) -> Option<SystemTime> {
     let text = text.trim();
     if text.len() > MAX_TIME_BYTES {
         return None;

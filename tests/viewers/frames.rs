@@ -8,6 +8,7 @@ use testkit::{
     pictures::jpeg,
     raw_client::{Answer, Body, Client, assert_problem},
     stream_client::{PUSH_WITH_REPLAY, Part, StreamViewer, wait_for_state},
+    web_socket::{ServerMessage, WebSocket},
 };
 
 use crate::TestRelay;
@@ -238,8 +239,11 @@ async fn a_second_framecast_shows_the_same_frames() {
         push(&first, n, &[("X-Timestamp", "1700000000"), (META, "{\"a\": 1}")]).await;
     }
     let all = expected(3, "2023-11-14T22:13:20.000000Z", "push", Some("{\"a\": 1}"));
-    assert_eq!(facts(&second, "/streams/all/snapshot").await, all);
-    assert_eq!(facts(&second, "/streams/still/snapshot").await, all);
+    for target in ["/streams/all/snapshot", "/streams/still/snapshot"] {
+        // They come from one to the other.
+        while facts(&second, target).await[0] != all[0] {}
+        assert_eq!(facts(&second, target).await, all);
+    }
     let mut viewer = StreamViewer::join(second.address(), "/streams/all?meta=1").await;
     push(&first, 4, &[]).await;
     while part_facts(&viewer.part().await)[0].as_deref() != Some("4") {}
@@ -255,6 +259,108 @@ async fn a_second_framecast_shows_the_same_frames() {
         last = seq;
     }
     wait_for_state(&second, "all", "live").await;
+}
+
+#[tokio::test]
+async fn the_frames_of_several_streams_that_are_nearest_to_a_time() {
+    let relay = TestRelay::start(
+        "streams:\n  a: {replay: 1m, source: {type: push, token: none}}\n  b: {source: {type: push, token: \
+         none}}\n  c: {source: {type: push, token: none}}\n",
+    );
+    for (stream, n, time) in [("a", 1, "1700000000"), ("a", 2, "1700000010"), ("b", 3, "1700000003.5")] {
+        let target = format!("/streams/{stream}/frame");
+        let answer = Client::ask(relay.address(), "POST", &target, &[("X-Timestamp", time)], &jpeg(n)).await;
+        assert_eq!(answer.head.status, 204);
+    }
+    let ask = async |query: &str| snapshot(&relay, &format!("/snapshots?{query}")).await;
+    for (at, seq, off) in
+        [("1700000004", 1, -4000.0), ("1700000006", 2, 4000.0), ("1700000010.25", 2, -250.0)]
+    {
+        let answer = ask(&format!("of=a,b&at={at}")).await.json();
+        let [a, b] = &answer["streams"].as_array().unwrap()[..] else { panic!("{answer}") };
+        assert_eq!((&a["stream"], &a["seq"]), (&json!("a"), &json!(seq)), "{at}");
+        assert_eq!(a["difference_ms"].as_f64(), Some(off), "{at}");
+        assert_eq!((&b["stream"], &b["seq"]), (&json!("b"), &json!(1)));
+        assert_eq!(answer["spread_ms"].as_f64(), Some(if seq == 1 { 3500.0 } else { 6500.0 }));
+        let picture = snapshot(&relay, &format!("/{}", a["url"].as_str().unwrap())).await;
+        assert_eq!(picture.body, jpeg(seq), "{at}");
+    }
+    let newest = ask("of=a").await.json();
+    assert_eq!(newest["streams"][0]["seq"], 2);
+    let accept = [("Accept", "multipart/mixed")];
+    let mixed = Client::ask(relay.address(), "GET", "/snapshots?of=b,a&at=1700000000", &accept, b"").await;
+    let text = String::from_utf8_lossy(&mixed.body).into_owned();
+    assert_eq!(mixed.head.get("content-type"), Some("multipart/mixed;boundary=boundarydonotcross"));
+    assert_eq!(text.matches("X-Framecast-Seq: 1\r\n").count(), 2);
+    assert!(text.contains("X-Framecast-Stream: b\r\nX-Framecast-Difference-Ms: 3500\r\n"), "{text}");
+    assert!(text.ends_with("\r\n--boundarydonotcross--\r\n"));
+    let none = ask("of=c,b").await.json();
+    assert!(none["streams"][0]["error"].is_string() && none["streams"][1]["seq"] == 1, "{none}");
+    let many = vec!["a"; 17].join(",");
+    for (query, status) in [("", 400), (&*format!("of={many}"), 400), ("of=a&at=soon", 400), ("of=a,z", 404)]
+    {
+        assert_problem(&Client::get(relay.address(), &format!("/snapshots?{query}")).await, status);
+    }
+    for (seq, status) in [("3", 404), ("x", 400)] {
+        let target = format!("/streams/a/snapshot?seq={seq}");
+        assert_problem(&Client::get(relay.address(), &target).await, status);
+    }
+}
+
+/// Only where it is asked for: the dashboard's messages stay as they are.
+#[tokio::test]
+async fn web_sockets_tell_of_each_picture_before_it_comes() {
+    let relay = TestRelay::start(PUSH_WITH_REPLAY);
+    push(&relay, 1, &[("X-Timestamp", "1700000000"), (META, "[1]")]).await;
+    for target in ["/api/live", "/api/ws?src=x"] {
+        for meta in [false, true] {
+            let and = if target.contains('?') { '&' } else { '?' };
+            let query = if meta { format!("{and}meta=1") } else { String::new() };
+            let mut socket = WebSocket::open(relay.address(), &format!("{target}{query}")).await;
+            let subscribe = json!({"type": "subscribe", "id": 1, "stream": "x"});
+            let is_live = target == "/api/live";
+            socket.say(if is_live { subscribe } else { json!({"type": "mjpeg"}) }).await;
+            let mut told = None;
+            let jpeg = loop {
+                match socket.next().await {
+                    ServerMessage::Json(message) if message["type"] == "frame" => told = Some(message),
+                    ServerMessage::Binary(bytes) => break bytes,
+                    ServerMessage::Close(code) => panic!("{target}: closed with {code}"),
+                    _ => {}
+                }
+            };
+            assert!(jpeg.ends_with(&testkit::pictures::jpeg(1)));
+            let facts =
+                told.map(|told| (told["seq"].clone(), told["time_source"].clone(), told["meta"].clone()));
+            assert_eq!(facts, meta.then(|| (json!(1), json!("push"), json!([1]))), "{target}{query}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_clips_lines_name_its_pictures() {
+    let relay = TestRelay::start(PUSH_WITH_REPLAY);
+    for n in 1..=2 {
+        push(&relay, n, &[("X-Timestamp", "1700000000"), (META, "[1]")]).await;
+    }
+    let lines = snapshot(&relay, "/streams/x/clip?format=jsonl").await;
+    assert_eq!(lines.head.get("content-type"), Some("application/x-ndjson"));
+    let zip = snapshot(&relay, "/streams/x/clip?format=zip").await.body;
+    let lines: Vec<Value> = lines
+        .body
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 2);
+    for (n, line) in lines.iter().enumerate() {
+        assert_eq!(
+            (&line["seq"], &line["time_source"], &line["meta"]),
+            (&json!(n + 1), &json!("push"), &json!([1]))
+        );
+        let file = line["file"].as_str().unwrap().as_bytes();
+        assert!(zip.windows(file.len()).any(|name| name == file), "{line}");
+    }
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -8,4 +8,5 @@ pub(crate) mod fps_history;
 pub(crate) mod metrics;
 pub(crate) mod openapi;
 pub(crate) mod probe;
+pub(crate) mod snapshots;
 pub(crate) mod viewers;

@@ -29,7 +29,7 @@ use crate::{
             access::{same_origin, viewer_permit},
             problem::Problem,
         },
-        query::query,
+        query::{is_switched_on, query},
         server::transport::Outbox,
         state::{State, WebState},
         streams::{viewer_list::Kind, viewer_registration},
@@ -79,9 +79,11 @@ pub(in crate::web) async fn ws(
     let permit = viewer_permit(&state, &request)?;
     let grant = ActiveGrant::new(&state.access.auth, &principal, Role::View, Some(stream.name()));
     let outbox = Outbox::of(&request);
+    let meta = is_switched_on(&request, "meta");
     task_counts::spawn(async move {
         let _permit = permit;
-        serve(state, request, stream, grant, session, messages, Rc::new(Backpressure::new(outbox))).await;
+        let backpressure = Rc::new(Backpressure::new(outbox));
+        serve(state, request, stream, grant, (session, meta), messages, backpressure).await;
     });
     Ok(response)
 }
@@ -97,7 +99,7 @@ async fn serve(
     request: HttpRequest,
     stream: StreamHandle,
     mut grant: ActiveGrant,
-    mut session: Session,
+    (mut session, meta): (Session, bool),
     mut messages: MessageStream,
     backpressure: Rc<Backpressure>,
 ) {
@@ -140,7 +142,8 @@ async fn serve(
                         Kind::WebSocket,
                         counts.clone(),
                     );
-                    let shown = show(guard, session.clone(), taken.clone(), backpressure.clone(), counts);
+                    let shown =
+                        show(guard, (session.clone(), meta), taken.clone(), backpressure.clone(), counts);
                     current = Some(Box::pin(async move {
                         let _listed = listed;
                         shown.await;
@@ -194,7 +197,7 @@ fn on_message(text: &str, state: &WebState, stream: &StreamHandle) -> Result<Vie
 /// Sends each newest picture when the one but one before it was taken, until the stream ends.
 async fn show(
     guard: ViewerGuard,
-    mut session: Session,
+    (mut session, meta): (Session, bool),
     taken: Rc<Semaphore>,
     backpressure: Rc<Backpressure>,
     counts: Arc<ViewerCounters>,
@@ -224,6 +227,9 @@ async fn show(
         bus.stats().count_frame_out(newest.frame.jpeg().len(), skipped);
         counts.count_frame(newest.frame.jpeg().len(), skipped);
         backpressure.sent(newest.frame.jpeg().len());
+        if meta && session.text(newest.frame.facts().json(r#","type":"frame""#)).await.is_err() {
+            return;
+        }
         if session.binary(newest.frame.jpeg().clone()).await.is_err()
             || session.ping(PICTURE_PING).await.is_err()
         {

@@ -84,6 +84,12 @@ pub(super) fn picture(id: u32, seq: u64, frame: &Frame) -> Bytes {
     message.freeze()
 }
 
+/// Number, times and JSON of a picture, which follows: the members of a line of `/streams/NAME/meta`, and the
+/// number in the picture's own header.
+pub(super) fn facts(id: u32, seq: u64, frame: &Frame) -> String {
+    frame.facts().json(&format!(r#","type":"frame","id":{id},"number":{}"#, short(seq)))
+}
+
 /// A frame's number as pages see it.
 pub(super) fn short(seq: u64) -> u32 {
     (seq & u64::from(u32::MAX)) as u32

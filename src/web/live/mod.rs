@@ -53,6 +53,7 @@ use super::{
     websocket::backpressure::Backpressure,
 };
 use super::{
+    query::is_switched_on,
     response::{
         json_numbers::{rounded, unix_seconds},
         visibility::may_see,
@@ -99,10 +100,11 @@ pub(super) async fn live(
     let principal = authenticate_fully(principal, &state, &request).await;
     let (response, session, messages) = websocket::accept(&request, body)?;
     let outbox = Outbox::of(&request);
+    let meta = is_switched_on(&request, "meta");
     let connection = Rc::new(LiveConnection {
         state: state.into_inner(),
         principal,
-        session: Rc::new(LiveSession::new(session, Backpressure::new(outbox))),
+        session: Rc::new(LiveSession::new(session, Backpressure::new(outbox), meta)),
         subscriptions: RefCell::default(),
         _page: page,
         _permit: permit,

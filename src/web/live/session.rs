@@ -16,15 +16,18 @@ pub(super) struct LiveSession {
     permits: Semaphore,
     window: RefCell<CongestionWindow>,
     backpressure: Backpressure,
+    /// Number, times and JSON of each picture are sent before it.
+    pub(super) meta: bool,
 }
 
 impl LiveSession {
-    pub(super) fn new(session: Session, backpressure: Backpressure) -> Self {
+    pub(super) fn new(session: Session, backpressure: Backpressure, meta: bool) -> Self {
         Self {
             session,
             permits: Semaphore::new(congestion_window::INITIAL_WINDOW),
             window: RefCell::default(),
             backpressure,
+            meta,
         }
     }
 

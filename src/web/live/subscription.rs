@@ -178,6 +178,9 @@ async fn show(
         let next = if last == 0 { first } else { last + 1 };
         stream.bus().stats().count_frame_out(frame.jpeg().len(), picture.seq - next);
         last = picture.seq;
+        if line.meta {
+            line.send_text(message::facts(request.id, picture.seq, frame)).await?;
+        }
         line.send_picture(message::picture(request.id, picture.seq, frame)).await?;
     }
 }

@@ -20,11 +20,11 @@ use crate::{
                     TEXT, UNKNOWN, json, json_by_name, json_of_either,
                 },
                 parameters::{
-                    ACTION, AFTER, DST, FORMAT, FRIGATE, GO2RTC, IMAGE_PARAMETERS, KEY, NEXT, ONE, PLAYED,
-                    SECONDS, SEND_PARAMETERS, SRC, WAIT,
+                    ACTION, AFTER, DST, FORMAT, FRIGATE, GO2RTC, IMAGE_PARAMETERS, KEY, NEXT, OF_AT, ONE,
+                    PLAYED, SECONDS, SEND_PARAMETERS, SRC, WAIT,
                 },
             },
-            probe, status, viewers,
+            probe, snapshots, status, viewers,
         },
         compat::{
             frigate, go2rtc, go2rtc_websocket, mjpg_streamer, mjpg_streamer::answers, motion, webcamxp,
@@ -204,6 +204,11 @@ pub const ROUTES: &[Row] =
         read("/streams/{name}", VIEW, || to(watch::by_name)).stream(STREAMS, "A stream"),
         read("/streams/{name}/snapshot", VIEW, || to(snapshot::by_name))
             .snapshot(STREAMS, "The newest frame"),
+        read("/snapshots", VIEW_ANY, || to(snapshots::nearest))
+            .documented(STREAMS, "Of several streams the frames that were taken nearest to one time")
+            .answers(&[OBJECT])
+            .errors(&[BAD_QUERY, UNKNOWN])
+            .query(&[OF_AT]),
         read("/streams/{name}/replay", VIEW, || to(replay::by_name))
             .documented(STREAMS, "The last seconds as a stream")
             .answers(&[STREAM])
@@ -228,12 +233,12 @@ pub const ROUTES: &[Row] =
             .answers(&[FED])
             .request_body(RequestBody::Feed)
             .errors(PUSH_ERRORS),
-        row("/streams/{name}/meta/{seq:[0-9]+}", POST, PUSH, || to(push::meta::add))
+        row("/streams/{name}/meta/{seq}", POST, PUSH, || to(push::late_meta::add))
             .documented(PUSHING, "Add JSON to a frame that is still held")
             .answers(&[DONE])
             .request_body(RequestBody::Meta)
             .errors(&[
-                (400, "The body is not JSON, or too long in ASCII."),
+                (400, "The body is not JSON, or too long in ASCII; or the frame is not a number."),
                 (409, "The stream does not accept pushes."),
                 (413, "More than 4 KiB."),
             ]),

@@ -1,5 +1,7 @@
 //! A single frame as an HTTP response.
 
+use std::sync::Arc;
+
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
     http::{Method, StatusCode, header},
@@ -56,6 +58,14 @@ pub(in crate::web) async fn answer_as(
 ) -> Result<HttpResponse, Problem> {
     let params = params.without_rate();
     let _busy = Outbox::of(request).busy(Busy::Answering);
+    let number = query(request, "seq").map(|seq| {
+        let wrong =
+            || Problem::new(StatusCode::BAD_REQUEST, "seq must be the number of a frame, such as seq=17");
+        seq.parse().map_err(|_| wrong())
+    });
+    if let Some(seq) = number.transpose()? {
+        return show(request, state, stream, params, &held(stream, seq)?).await;
+    }
     let picture = match query(request, "wait").as_deref() {
         Some("next") => next_after(stream, stream.bus().newest().map_or(0, |newest| newest.seq)).await?,
         Some(_) => {
@@ -64,6 +74,24 @@ pub(in crate::web) async fn answer_as(
         None => newest_picture(stream).await?,
     };
     show(request, state, stream, params, &picture).await
+}
+
+/// Returns the frame with this number, if it is the newest one or in the replay buffer.
+///
+/// # Errors
+/// 404 when it is not held.
+pub(in crate::web) fn held(stream: &StreamHandle, seq: u64) -> Result<Arc<PublishedFrame>, Problem> {
+    let is_it = |newest: &Arc<PublishedFrame>| newest.frame.seq().is_some_and(|found| found.get() == seq);
+    let found = stream.bus().newest().filter(is_it);
+    let past = || Some(Arc::new(stream.bus().replay_buffer()?.find(seq)?.published()));
+    found.or_else(past).ok_or_else(|| {
+        let name = stream.name();
+        let detail = format!(
+            "stream {name} does not hold frame {seq}: only the newest one and those of its replay buffer \
+             (`replay: 30s`) are held"
+        );
+        Problem::new(StatusCode::NOT_FOUND, detail)
+    })
 }
 
 /// Serves this frame.

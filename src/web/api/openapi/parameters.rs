@@ -64,8 +64,20 @@ pub(in crate::web) const SEND_PARAMETERS: &[QueryParameter] = &[
     optional("meta", "1: number, capture time and JSON of the frame on each part", ParameterType::Text),
     optional("zero_data", "1: parts without pictures, for measurements", ParameterType::Text),
 ];
-pub(in crate::web) const WAIT: &[QueryParameter] =
-    &[optional("wait", "the first frame that arrives after the request", ParameterType::Words(&["next"]))];
+pub(in crate::web) const WAIT: &[QueryParameter] = &[
+    optional("wait", "the first frame that arrives after the request", ParameterType::Words(&["next"])),
+    optional("seq", "the number of a frame that is still held", ParameterType::Like("^[0-9]{1,19}$")),
+];
+/// Parameters of `/snapshots`.
+pub(in crate::web) const OF_AT: &[QueryParameter] = &[
+    QueryParameter {
+        name: "of",
+        description: "names of 1 to 16 streams, with commas",
+        value: ParameterType::Like("^[a-z0-9_-]{1,64}(,[a-z0-9_-]{1,64}){0,15}$"),
+        required: true,
+    },
+    optional("at", "Unix seconds or RFC 3339; now if absent", ParameterType::Like(r"^[0-9]{1,10}$")),
+];
 pub(in crate::web) const ACTION: &[QueryParameter] = &[optional(
     "action",
     "mjpg-streamer's: a stream or a snapshot; streams are counted from 0",

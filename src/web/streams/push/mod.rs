@@ -3,7 +3,8 @@
 mod body_kind;
 mod feed;
 mod form;
-pub(crate) mod meta;
+pub(crate) mod late_meta;
+mod meta;
 mod recent_feeds;
 
 use std::time::Duration;

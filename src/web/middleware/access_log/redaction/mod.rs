@@ -22,7 +22,7 @@ pub(super) use user_agent::agent;
 use crate::web::state::Streams;
 
 /// Query parameters that are logged, with their values. All others may contain anything.
-const PARAMETERS: [(&str, Values); 23] = [
+const PARAMETERS: [(&str, Values); 24] = [
     ("action", Values::Numbered(&["stream", "snapshot"])),
     ("adapt", SWITCH),
     ("advance_headers", SWITCH),
@@ -39,6 +39,7 @@ const PARAMETERS: [(&str, Values); 23] = [
     ("quality", Values::Number),
     ("rotate", Values::Number),
     ("seconds", Values::Number),
+    ("seq", Values::Number),
     ("speed", Values::Number),
     ("src", Values::Stream),
     ("stream", Values::Stream),
