@@ -20,8 +20,8 @@ die() {
 }
 
 # What cargo needs to build framecast, as PROGRAM:PACKAGE pairs of Debian. cmake and nasm are for
-# libjpeg-turbo alone.
-BUILD_PROGRAMS="cc:gcc make:make cmake:cmake nasm:nasm"
+# libjpeg-turbo, c++ and nasm for openh264.
+BUILD_PROGRAMS="cc:gcc c++:g++ make:make cmake:cmake nasm:nasm"
 
 # missing_packages PROGRAM:PACKAGE...: prints the packages of the programs that are absent.
 missing_packages() {

@@ -207,7 +207,7 @@ impl Bounds {
     async fn convert(&self, png: Bytes, ingest: &Ingest) -> bool {
         let Some((queue, limits)) = &self.converter else { return false };
         let limits = *limits;
-        let converted = match conversion_size(&png, limits) {
+        let converted = match conversion_size(&png, limits, None) {
             Ok(Some(size)) => queue.run(size.bytes, move || to_frame(png, limits)).await,
             // The parser found a PNG's signature.
             Ok(None) => return false,

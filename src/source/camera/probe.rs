@@ -223,7 +223,7 @@ impl ProbeReport {
 
     /// Adds a PNG part, if a source would convert it. It is not converted here, so it is not shown.
     fn png(&mut self, png: Bytes, limits: PictureLimits) {
-        if let Ok(Some(size)) = conversion_size(&png, limits) {
+        if let Ok(Some(size)) = conversion_size(&png, limits, None) {
             let side = |side: u32| u16::try_from(side).unwrap_or(u16::MAX);
             self.frame(png, (side(size.width), side(size.height)));
         }

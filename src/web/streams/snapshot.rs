@@ -64,7 +64,8 @@ pub(in crate::web) async fn answer_as(
         seq.parse().map_err(|_| wrong())
     });
     if let Some(seq) = number.transpose()? {
-        return show(request, state, stream, params, &held(stream, seq)?).await;
+        let picture = held(stream, seq)?;
+        return show(request, state, stream, params, &picture).await;
     }
     let picture = match query(request, "wait").as_deref() {
         Some("next") => next_after(stream, stream.bus().newest().map_or(0, |newest| newest.seq)).await?,
