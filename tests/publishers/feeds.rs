@@ -204,8 +204,7 @@ async fn a_request_for_each_part_head_picture_and_line_end_is_a_feed_too() {
 #[tokio::test]
 async fn a_body_without_end_at_the_frames_address_is_a_feed_from_its_second_picture_on() {
     type Between = fn(&[u8]) -> Vec<u8>;
-    let between: [Between; 3] =
-        [<[u8]>::to_vec, |jpeg| [jpeg, b"\r\n"].concat(), |jpeg| part(jpeg, true)];
+    let between: [Between; 3] = [<[u8]>::to_vec, |jpeg| [jpeg, b"\r\n"].concat(), |jpeg| part(jpeg, true)];
     for write in between {
         for kind in [None, Some("image/jpeg"), Some("application/octet-stream")] {
             let relay = start();

@@ -30,11 +30,9 @@ use crate::{
     imaging::ycbcr::{Planes, Sampling},
     limits::{BudgetError, BytePermit},
 };
+pub use nal::MAX_ACCESS_UNIT_BYTES;
 use nal::Slice;
 use parameter_sets::ParameterSets;
-
-/// Maximum number of bytes of an access unit, which is openh264's own (level 5.2).
-pub const MAX_ACCESS_UNIT_BYTES: usize = 7_077_888;
 
 /// Maximum number of access units without a picture whose times are kept. H.264 reorders 16 at most.
 const MAX_PENDING: usize = 17;

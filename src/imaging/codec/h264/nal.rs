@@ -3,7 +3,10 @@
 use h264_reader::rbsp::{BitRead, BitReader, ByteReader};
 use memchr::memmem;
 
-use super::{MAX_ACCESS_UNIT_BYTES, error::H264Error};
+use super::error::H264Error;
+
+/// Maximum number of bytes of an access unit, which is openh264's own (level 5.2).
+pub const MAX_ACCESS_UNIT_BYTES: usize = 7_077_888;
 
 /// Maximum number of NAL units of an access unit: a slice for each macroblock of the largest picture.
 const MAX_NAL_UNITS: usize = 36_864;

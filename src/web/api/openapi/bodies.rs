@@ -109,6 +109,15 @@ fn camera() -> Value {
     settings.into_generator().into_root_schema_for::<probe::Asked>().to_value()
 }
 
+/// Returns the schema of a response that is not JSON; of an event stream, that of one event.
+pub(super) fn schema_of(media_type: &str) -> Value {
+    if EVENTS.contains(&media_type) {
+        let data = json!({"type": "string", "contentMediaType": "application/json"});
+        return json!({"type": "object", "properties": {"data": data}, "required": ["data"]});
+    }
+    binary()
+}
+
 /// Bytes.
 pub(super) fn binary() -> Value {
     json!({"type": "string", "format": "binary"})

@@ -129,8 +129,9 @@ fn add(responses: &mut Map<String, Value>, answer: &Answer, method: &Method, sch
             _ = content.insert("application/json".to_owned(), json!({"schema": make(schemas)}))
         }
         Body::Bytes(kinds) => {
-            content
-                .extend(kinds.iter().map(|kind| ((*kind).to_owned(), json!({"schema": bodies::binary()}))));
+            content.extend(
+                kinds.iter().map(|kind| ((*kind).to_owned(), json!({"schema": bodies::schema_of(kind)}))),
+            );
         }
     }
     let status = answer.status.to_string();
