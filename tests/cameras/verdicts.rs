@@ -158,7 +158,7 @@ fn the_relay_names_what_came_in_place_of_pictures() {
     let mut answers: Vec<_> = cases.iter().map(|(_, bytes, ..)| bytes.clone()).collect();
     answers.push(answer(HEAD, &pictures));
     // This thread waits for programs, so the camera has its own, which ends with the test's process.
-    let (started, address) = std::sync::mpsc::channel();
+    let (started, address) = std::sync::mpsc::sync_channel(1);
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
