@@ -78,6 +78,13 @@ pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
             let bodies = dialects::DIALECTS.iter().map(|dialect| (dialect.render)(&jpegs)).collect();
             led_by(&[255, 0], bodies)
         }
+        "h264" => {
+            let video: [&[u8]; 2] = [
+                include_bytes!("../tests/fixtures/h264/baseline.h264"),
+                include_bytes!("../tests/fixtures/h264/main.h264"),
+            ];
+            led_by(&[0], video.map(<[u8]>::to_vec).into())
+        }
         "boundary" => texts(&CONTENT_TYPES),
         "head" => led_by(&[9], texts(&HEADS)),
         "rtsp" => led_by(&[9], texts(&RTSP)),

@@ -19,7 +19,7 @@ use crate::config::Timestamps;
 use crate::media::{
     capture::Sender,
     frame::{Frame, FrameKind},
-    jpeg::{JpegError, JpegInfo},
+    jpeg::{JpegError, JpegInfo, lacks_eoi},
     multipart::parser::{DiscardReason, ParserEvents, Part, Quirk},
 };
 
@@ -155,12 +155,14 @@ impl Ingest {
     /// # Errors
     /// The error in the bytes, which is already counted as [`DropReason::Invalid`].
     pub fn push_jpeg(&self, bytes: Bytes) -> Result<JpegInfo, JpegError> {
+        let lacks_eoi = lacks_eoi(&bytes);
         match Frame::from_jpeg(bytes) {
             Ok(frame) => {
                 let info = *frame.info();
                 if !info.has_huffman_tables {
                     self.count_quirk(Quirk::NoHuffmanTables, 1);
                 }
+                self.count_quirk(Quirk::MissingEoi, lacks_eoi.into());
                 self.push_frame(frame);
                 Ok(info)
             }

@@ -11,7 +11,7 @@ use crate::{
     config::{self, Environment},
     imaging::convert::{PictureLimits, needs_conversion, to_frame},
     media::{
-        jpeg::{Progress, Walk, huffman::with_huffman_tables, inspect},
+        jpeg::{Progress, Walk, huffman::with_huffman_tables, inspect, with_missing_eoi},
         multipart::{
             content_type::ContentKind,
             parser::{ParserLimits, Part, PartParser},
@@ -147,10 +147,49 @@ pub fn jpeg(input: &[u8]) {
         return;
     };
     assert!(bytes[..info.len].ends_with(&[0xff, 0xd9]));
+    // Without its end marker it is refused, or gets it back.
+    if let Some((again, found)) = with_missing_eoi(&bytes[..info.len - 2]) {
+        assert!(inspect(&again) == Ok(found) && again.len() <= info.len);
+    }
     let whole = with_huffman_tables(&Bytes::copy_from_slice(&bytes[..info.len]));
     let with_tables = inspect(&whole).expect("added tables leave a JPEG whole");
     assert!(with_tables.has_huffman_tables && with_tables.len == whole.len());
     assert_eq!((with_tables.width, with_tables.height), (info.width, info.height));
+}
+
+/// Checks video: whatever the access units hold, pictures have the size of a parameter set and no damage is a
+/// panic. The first byte chooses the framing; access units begin with a delimiter.
+pub fn h264(input: &[u8]) {
+    #[cfg(feature = "h264")]
+    {
+        use crate::{
+            imaging::{
+                codec::h264::{Framing, H264Decoder},
+                ycbcr::Planes,
+            },
+            limits::ByteBudget,
+        };
+        let [framing, stream @ ..] = input else { return };
+        let framing = if framing & 1 == 0 { Framing::StartCodes } else { Framing::Lengths };
+        let budget = std::sync::Arc::new(ByteBudget::new(32 * 1024 * 1024));
+        let reserve = budget.clone();
+        let mut decoder =
+            H264Decoder::new(PICTURES.max_frame_pixels, Box::new(move |bytes| reserve.try_acquire(bytes)));
+        let mut starts: Vec<_> = memchr::memmem::find_iter(stream, &[0, 0, 0, 1, 9]).collect();
+        starts.extend([0, stream.len()]);
+        starts.sort_unstable();
+        let mut picture = Planes::default();
+        for (time, pair) in starts.windows(2).enumerate() {
+            let unit = (&stream[pair[0]..pair[1]], framing);
+            if let Ok(Some(_)) = decoder.decode(unit, time as i64, Some(&mut picture)) {
+                assert!((picture.width() * picture.height()) as u64 <= PICTURES.max_frame_pixels);
+            }
+        }
+        drop(decoder);
+        assert_eq!(budget.in_use(), 0);
+    }
+    #[cfg(not(feature = "h264"))]
+    let _ = input;
 }
 
 /// Checks a configuration: each mistake has a place.

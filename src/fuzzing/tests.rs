@@ -76,7 +76,8 @@ fn every_target_has_its_file_and_its_seeds() {
 type Target = (&'static str, fn(&[u8]));
 
 /// Every target by its name.
-const TARGETS: [Target; 12] = [
+const TARGETS: [Target; 13] = [
+    ("h264", h264),
     ("multipart", multipart),
     ("boundary", boundary),
     ("head", head),
@@ -115,6 +116,7 @@ property! {
     pushed_pictures: "picture",
     pictures_of_printers: "printer",
     pushed_forms: "form",
+    video: "h264",
     messages_of_web_sockets: "web_socket",
     frames_of_http_2: "http2"
 }

@@ -13,7 +13,10 @@ use bytes::Bytes;
 
 use super::{
     capture::{Capture, CaptureHeaders, FrameFacts, FrameMeta, Sender, TimeSource, is_plausible},
-    jpeg::{JpegError, JpegInfo, exif, huffman::with_huffman_tables, inspect, start},
+    jpeg::{
+        JpegError, JpegInfo, Progress, Walk, exif, huffman::with_huffman_tables, len_with_further_pictures,
+        start, with_missing_eoi,
+    },
 };
 
 /// The origin of a frame's picture.
@@ -61,21 +64,34 @@ impl Frame {
     /// Checks `jpeg` from SOI to EOI and keeps its very bytes; only missing Huffman tables are added, since
     /// browsers on Apple's systems show black without them.
     ///
-    /// Bytes after EOI are cut off, and so are a few before SOI ([`start`]).
+    /// Bytes after EOI are cut off, unless they are a further picture that belongs to this one, and so are a
+    /// few before SOI ([`start`]). An EOI that is missing though all data are there is added.
     ///
     /// # Errors
     /// [`JpegError`] when the bytes are not a whole JPEG.
     pub fn from_jpeg(jpeg: Bytes) -> Result<Self, JpegError> {
         let jpeg = jpeg.slice(start(&jpeg).unwrap_or_default()..);
-        let info = inspect(&jpeg)?;
-        Ok(Self::from_checked(jpeg.slice(..info.len), info))
+        let mut walk = Walk::default();
+        let info = match walk.advance(&jpeg)? {
+            Progress::Done(info) => info,
+            Progress::NeedMore => {
+                let (jpeg, info) = with_missing_eoi(&jpeg).ok_or(JpegError::Truncated { len: jpeg.len() })?;
+                return Ok(Self::from_checked(jpeg, info));
+            }
+        };
+        let len = match jpeg.len() {
+            len if len == info.len => len,
+            _ => len_with_further_pictures(&jpeg, &info, walk.multi_picture()),
+        };
+        Ok(Self::from_checked(jpeg.slice(..len), info))
     }
 
     /// Returns a frame of bytes that a [`Walk`](super::jpeg::Walk) has already found to be whole, like
-    /// [`Frame::from_jpeg`]: `info` must be what it said about `jpeg`, and `jpeg` must end with its EOI.
+    /// [`Frame::from_jpeg`]: `info` must be what it said about `jpeg`, and `jpeg` must end with its EOI or with
+    /// the pictures that belong to it.
     pub(crate) fn from_checked(jpeg: Bytes, info: JpegInfo) -> Self {
-        debug_assert_eq!(inspect(&jpeg).as_ref(), Ok(&info), "only walked bytes become frames");
-        debug_assert_eq!(jpeg.len(), info.len, "a frame ends with its EOI");
+        debug_assert_eq!(super::jpeg::inspect(&jpeg).as_ref(), Ok(&info), "only walked bytes become frames");
+        debug_assert!(jpeg.len() >= info.len, "a frame has its EOI");
         let arrival = SystemTime::now();
         let capture = exif::capture_time(&jpeg).filter(|time| is_plausible(*time, arrival)).map_or(
             Capture { time: arrival, source: TimeSource::Arrival },
@@ -167,7 +183,7 @@ impl Frame {
         Ok(Self { jpeg, info, ..self.clone() })
     }
 
-    /// Returns the picture's bytes, SOI to EOI.
+    /// Returns the picture's bytes, SOI to EOI, and any further pictures that belong to it.
     pub fn jpeg(&self) -> &Bytes {
         &self.jpeg
     }

@@ -101,3 +101,31 @@ async fn a_picture_of_more_than_two_megabytes_is_whole() {
     let outcome = watch_within(config(&camera.url("/")), &Limits::default()).await;
     outcome.assert_frames(&[large, jpeg(2)], "3 MiB");
 }
+
+#[actix_web::test]
+async fn pictures_without_their_end_marker_are_shown_with_it_while_the_camera_is_silent() {
+    let bare: Vec<_> = three().iter().map(|jpeg| jpeg[..jpeg.len() - 2].to_vec()).collect();
+    let mut sent = answer(HEAD, &body(&bare));
+    // A cut one between others, which stays refused.
+    sent.extend_from_slice(&body(&[jpeg(4)[..jpeg(4).len() - 8].to_vec(), jpeg(5)]));
+    let camera = FakeCamera::start(move |_| vec![Step::Request, Step::Send(sent.clone())]).await;
+    let outcome = watch(config(&camera.url("/"))).await;
+    outcome.assert_frames(&[three(), vec![jpeg(5)]].concat(), "completed");
+    assert_eq!((outcome.quirk("missing-eoi"), outcome.dropped(DropReason::Invalid)), (3, 1));
+}
+
+#[actix_web::test]
+async fn thumbnails_behind_pictures_are_no_frames_and_pictures_of_the_same_size_are() {
+    let large = jpeg_of_size(1, 64, 48);
+    let sent = answer(
+        HEAD,
+        &body(&[
+            [large.clone(), jpeg_of_size(2, 16, 8)].concat(),
+            [large.clone(), jpeg_of_size(3, 64, 48)].concat(),
+        ]),
+    );
+    let camera = FakeCamera::start(move |_| vec![Step::Request, Step::Send(sent.clone())]).await;
+    let outcome = watch(config(&camera.url("/"))).await;
+    outcome.assert_frames(&[large.clone(), large, jpeg_of_size(3, 64, 48)], "one thumbnail");
+    assert_eq!(outcome.quirk("further-pictures"), 1);
+}

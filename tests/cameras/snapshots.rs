@@ -394,3 +394,15 @@ async fn a_cookie_of_the_camera_is_sent_back_unless_one_is_configured() {
         assert_eq!(request.header("Cookie"), Some("mine=1"));
     }
 }
+
+#[actix_web::test]
+async fn a_picture_without_its_end_marker_is_shown_with_it() {
+    let camera = counting(|n| {
+        let jpegs = three();
+        jpegs.get(n).map_or_else(gone, |jpeg| picture("", &jpeg[..jpeg.len() - 2]))
+    })
+    .await;
+    let outcome = poll(&camera).await;
+    outcome.assert_shown(&three(), "completed");
+    assert_eq!((outcome.quirk("missing-eoi"), outcome.dropped(DropReason::Invalid)), (3, 0));
+}

@@ -67,3 +67,35 @@ async fn a_connection_takes_picture_after_picture_also_after_refusals() {
     }
     assert_eq!(shown(relay.address(), "inbox").await, jpeg(2));
 }
+
+#[tokio::test]
+async fn a_picture_without_its_end_marker_gets_it_and_one_that_is_cut_is_refused_by_that_name() {
+    let relay = start();
+    let at = relay.address();
+    let whole = jpeg(1);
+    pushed(&post(at, INBOX, &[], &whole[..whole.len() - 2]).await);
+    assert_eq!(shown(at, "inbox").await, whole);
+    let file = [
+        &b"--X\r\nContent-Disposition: form-data; name=\"a\"; filename=\"a.jpg\"\r\n\r\n"[..],
+        &jpeg(2)[..jpeg(2).len() - 2],
+        b"\r\n--X--\r\n",
+    ]
+    .concat();
+    pushed(&post(at, INBOX, &[("Content-Type", "multipart/form-data; boundary=X")], &file).await);
+    assert_eq!(shown(at, "inbox").await, jpeg(2));
+    let refused = post(at, INBOX, &[], &whole[..whole.len() - 8]).await;
+    assert_eq!(refused.head.status, 422);
+    let report = report(at, "inbox").await;
+    assert_eq!((&report["quirks"]["missing-eoi"], &report["dropped"]["invalid"]), (&2.into(), &1.into()));
+}
+
+#[tokio::test]
+async fn a_thumbnail_behind_a_pushed_picture_is_passed_on_with_it() {
+    let relay = start();
+    let at = relay.address();
+    let with_thumbnail = [jpeg_of_size(1, 64, 48), jpeg_of_size(2, 16, 8)].concat();
+    pushed(&post(at, INBOX, &[], &with_thumbnail).await);
+    assert_eq!(shown(at, "inbox").await, with_thumbnail);
+    let report = report(at, "inbox").await;
+    assert_eq!((&report["frames_in"], &report["size"]["width"]), (&1.into(), &64.into()));
+}

@@ -6,8 +6,8 @@ pub enum JpegError {
     /// The bytes do not start with SOI.
     #[error("not a JPEG: it does not start with FF D8")]
     NoSoi,
-    /// The bytes end before EOI.
-    #[error("the JPEG is cut off: {len} bytes, and no end (FF D9)")]
+    /// The bytes end before EOI, and before the last of the picture data.
+    #[error("the JPEG is cut off: {len} bytes, without the rest of its data and its end (FF D9)")]
     Truncated {
         /// Number of bytes.
         len: usize,

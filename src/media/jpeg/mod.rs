@@ -9,9 +9,13 @@ pub(crate) mod huffman;
 pub(crate) mod marker;
 pub(crate) mod scan;
 pub(crate) mod exif;
+pub(crate) mod completeness;
+pub(crate) mod multi_picture;
 mod error;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+
+use bytes::Bytes;
 
 pub use error::JpegError;
 
@@ -30,6 +34,13 @@ pub struct JpegInfo {
     pub progressive: bool,
     /// Bytes from SOI to EOI, both included.
     pub len: usize,
+}
+
+impl JpegInfo {
+    /// Returns whether the picture has fewer pixels than one of this size.
+    pub(crate) fn is_smaller_than(&self, (width, height): (u16, u16)) -> bool {
+        u32::from(self.width) * u32::from(self.height) < u32::from(width) * u32::from(height)
+    }
 }
 
 /// The progress of a [`Walk`].
@@ -61,6 +72,8 @@ pub struct Walk {
     frame: Option<FrameHeader>,
     first_scan: Option<usize>,
     has_huffman_tables: bool,
+    /// Offset of the segment with the index of further pictures behind EOI.
+    multi_picture: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -101,6 +114,11 @@ impl Walk {
     /// Returns the offset of the next byte to examine; after an error, the offset of that.
     pub fn offset(&self) -> usize {
         self.at
+    }
+
+    /// Returns the offset of the segment with an index of further pictures behind EOI (MPF).
+    pub(crate) fn multi_picture(&self) -> Option<usize> {
+        self.multi_picture
     }
 
     fn soi(&mut self, bytes: &[u8]) -> Result<Step, JpegError> {
@@ -157,6 +175,12 @@ impl Walk {
         let wrong_length = JpegError::SegmentLength { offset, code, length };
         let Some(body_len) = usize::from(length).checked_sub(2) else { return Err(wrong_length) };
         match code {
+            marker::APP2 if self.multi_picture.is_none() => {
+                let Some(start) = body.get(..body_len.min(multi_picture::SIGNATURE.len())) else {
+                    return Ok(Step::NeedMore);
+                };
+                self.multi_picture = (start == multi_picture::SIGNATURE).then_some(offset);
+            }
             marker::DHT => self.has_huffman_tables |= self.first_scan.is_none(),
             marker::SOF0..=marker::SOF2 => {
                 let Some(body) = body.get(..body_len) else { return Ok(Step::NeedMore) };
@@ -240,6 +264,36 @@ pub fn start(bytes: &[u8]) -> Option<usize> {
         rest.starts_with(&[0xff, marker::SOI]) && !matches!(rest, [_, _, 0xff, marker::SOI, ..])
     };
     (0..bytes.len().min(MAX_LEADING_BYTES + 1)).find(begins)
+}
+
+/// Returns whether bytes that may be a JPEG have no EOI. Those that end with one are not walked.
+pub fn lacks_eoi(bytes: &[u8]) -> bool {
+    let begin = start(bytes).unwrap_or_default();
+    !bytes.ends_with(&[0xff, marker::EOI])
+        && matches!(inspect(&bytes[begin..]), Err(JpegError::Truncated { .. }))
+}
+
+/// Returns the JPEG with the EOI that it lacks; `None` for one that has it, or lacks more.
+pub(crate) fn with_missing_eoi(jpeg: &[u8]) -> Option<(Bytes, JpegInfo)> {
+    let end = completeness::end_without_eoi(jpeg)?;
+    let whole: Bytes = [&jpeg[..end], &[0xff, marker::EOI]].concat().into();
+    let info = inspect(&whole).ok()?;
+    Some((whole, info))
+}
+
+/// Returns the number of bytes of a JPEG of `info` and of the pictures behind it that belong to it: by its
+/// index, or because a smaller picture, such as a thumbnail, follows its end at once.
+pub(crate) fn len_with_further_pictures(bytes: &[u8], info: &JpegInfo, index: Option<usize>) -> usize {
+    if let Some((end, starts)) = index.and_then(|at| multi_picture::indexed(bytes, at))
+        && end <= bytes.len()
+        && multi_picture::are_there(bytes, info.len, &starts)
+    {
+        return end;
+    }
+    match inspect(&bytes[info.len..]) {
+        Ok(next) if next.is_smaller_than((info.width, info.height)) => bytes.len(),
+        _ => info.len,
+    }
 }
 
 /// Walks a whole JPEG; bytes after its end are ignored.

@@ -240,3 +240,111 @@ fn a_picture_starts_at_the_last_soi_before_its_first_segment() {
     assert_eq!(start(b""), None);
     assert_eq!(start(b"\xff"), None);
 }
+
+/// Baseline JPEGs of many kinds, without their EOI.
+fn without_eoi() -> Vec<(&'static str, Vec<u8>)> {
+    let baseline = samples().into_iter().filter(|(name, _)| *name != "progressive" && *name != "fill bytes");
+    let files: [(&str, &[u8]); 7] = [
+        ("no tables", include_bytes!("../../../tests/fixtures/jpeg/lossless-422-no-tables.jpg")),
+        ("three scans", include_bytes!("../../../tests/fixtures/jpeg/lossless-420-three-scans.jpg")),
+        ("4:4:0", include_bytes!("../../../tests/fixtures/jpeg/lossless-440-odd.jpg")),
+        ("optimised", include_bytes!("../../../tests/fixtures/jpeg/lossless-422-optimized.jpg")),
+        ("4:1:1", include_bytes!("../../../tests/fixtures/jpeg/lossless-411.jpg")),
+        ("restarts", include_bytes!("../../../tests/fixtures/jpeg/lossless-420-restart.jpg")),
+        ("photograph", include_bytes!("../../../tests/fixtures/photographs/420-odd.jpg")),
+    ];
+    let files = files.into_iter().map(|(name, jpeg)| (name, jpeg.to_vec()));
+    let all = baseline.chain(files);
+    all.map(|(name, jpeg)| (name, jpeg[..inspect(&jpeg).unwrap().len - 2].to_vec())).collect()
+}
+
+#[test]
+fn an_eoi_is_added_where_nothing_else_is_missing() {
+    for (name, jpeg) in without_eoi() {
+        for tail in [&b""[..], b"\xff", b"\r\n", b"\0\0\0\0"] {
+            let (whole, info) = with_missing_eoi(&[&jpeg, tail].concat()).expect(name);
+            assert_eq!(whole[..], [&jpeg[..], b"\xff\xd9"].concat(), "{name}");
+            assert_eq!(inspect(&whole), Ok(info), "{name}");
+            assert!(lacks_eoi(&jpeg) && !lacks_eoi(&whole), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_cut_picture_is_cut_wherever_it_was_cut() {
+    for (name, jpeg) in without_eoi() {
+        let step = if jpeg.len() > 3000 { 97 } else { 1 };
+        for len in (0..jpeg.len()).step_by(step).chain(jpeg.len().saturating_sub(40)..jpeg.len()) {
+            assert!(with_missing_eoi(&jpeg[..len]).is_none(), "{name} cut at {len} of {}", jpeg.len());
+        }
+    }
+    let (_, jpeg) = without_eoi().swap_remove(0);
+    let error = crate::media::frame::Frame::from_jpeg(jpeg[..jpeg.len() - 9].to_vec().into()).unwrap_err();
+    assert!(error.to_string().contains("without the rest of its data"), "{error}");
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_the_search_for_the_end_panic(
+        which in 0..12_usize, changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..12)
+    ) {
+        let mut all = without_eoi();
+        let (_, mut jpeg) = all.swap_remove(which % all.len());
+        jpeg.truncate(2000);
+        for (at, byte) in changes {
+            let at = at.index(jpeg.len());
+            jpeg[at] = byte;
+        }
+        if let Some((whole, info)) = with_missing_eoi(&jpeg) {
+            prop_assert_eq!(inspect(&whole), Ok(info));
+        }
+        let _ = multi_picture::indexed(&jpeg, 2);
+    }
+}
+
+/// A picture with an MPF index of pictures behind it, as phones and cameras write it.
+pub(crate) fn multi_picture(behind: &[&[u8]]) -> Vec<u8> {
+    let plain = encoded(ColorType::Rgb, |_| {});
+    // Signature, TIFF header, one field of the IFD, the entries.
+    let segment_len = 2 + 4 + 8 + 2 + 12 + 4 + 16 * (behind.len() + 1);
+    let first_len = plain.len() + 2 + segment_len;
+    let mut segment = Vec::from(&b"\xff\xe2"[..]);
+    segment.extend((segment_len as u16).to_be_bytes());
+    segment.extend(b"MPF\0MM\0*\0\0\0\x08\0\x01\xb0\x02\0\x07");
+    segment.extend((16 * (behind.len() as u32 + 1)).to_be_bytes());
+    segment.extend(26_u32.to_be_bytes());
+    segment.extend([0; 4]);
+    // Offsets count from the TIFF header, 8 bytes after the segment's marker at 2.
+    let mut offset = (first_len - 10) as u32;
+    for (n, len) in std::iter::once(first_len).chain(behind.iter().map(|one| one.len())).enumerate() {
+        segment.extend(0_u32.to_be_bytes());
+        segment.extend((len as u32).to_be_bytes());
+        segment.extend(if n == 0 { 0 } else { offset }.to_be_bytes());
+        segment.extend([0; 4]);
+        offset += if n == 0 { 0 } else { len as u32 };
+    }
+    assert_eq!(segment.len(), 2 + segment_len);
+    let first = [&plain[..2], &segment, &plain[2..]].concat();
+    [&first[..], &behind.concat()].concat()
+}
+
+#[test]
+fn the_pictures_of_an_index_and_smaller_ones_belong_to_the_first() {
+    let same = encoded(ColorType::Rgb, |_| {});
+    let mut small = Vec::new();
+    Encoder::new(&mut small, 50).encode(&[7; 64], 8, 8, ColorType::Luma).unwrap();
+    let frame = |jpeg: Vec<u8>| crate::media::frame::Frame::from_jpeg(jpeg.into()).unwrap();
+    for behind in [&[&same[..]][..], &[&small], &[&same, &small]] {
+        let whole = multi_picture(behind);
+        let shown = frame([&whole[..], b"\r\n"].concat());
+        assert_eq!(shown.jpeg()[..], whole);
+        assert_eq!((shown.width(), shown.height()), (WIDTH, HEIGHT));
+        assert!(shown.info().len < whole.len());
+        // An index that names more than there is.
+        let cut = frame(whole[..whole.len() - 1].to_vec());
+        assert_eq!(cut.jpeg().len(), cut.info().len);
+    }
+    assert_eq!(frame([&same[..], &small].concat()).jpeg()[..], [&same[..], &small].concat());
+    assert_eq!(frame([&same[..], &same].concat()).jpeg()[..], same);
+    assert_eq!(frame([&same[..], b"padding"].concat()).jpeg()[..], same);
+}

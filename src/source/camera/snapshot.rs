@@ -293,7 +293,8 @@ impl Bounds {
 
 /// Counts the events of one response. Quirks of the framing are left out: a single picture has none.
 fn count(events: &ParserEvents, broken: bool, ingest: &Ingest) {
-    for (quirk, times) in events.quirks().filter(|(quirk, _)| *quirk == Quirk::NoHuffmanTables) {
+    let of_pictures = [Quirk::NoHuffmanTables, Quirk::MissingEoi, Quirk::FurtherPictures];
+    for (quirk, times) in events.quirks().filter(|(quirk, _)| of_pictures.contains(quirk)) {
         ingest.count_quirk(quirk, times);
     }
     if broken {

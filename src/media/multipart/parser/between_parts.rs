@@ -15,6 +15,12 @@ impl PartParser {
         match (first, second) {
             (b'\r' | 0xff, None) => Step::NeedMore,
             (0xff, Some(0xd8)) => self.begin_jpeg(),
+            // Declared one EOI too short: it was added already.
+            (0xff, Some(0xd9)) if self.added_eoi && !self.head.open() => {
+                self.added_eoi = false;
+                self.skip(2);
+                Step::Continue
+            }
             (b'\r', Some(b'\n')) => self.blank_line(2),
             (b'\r' | b'\n', _) => self.blank_line(1),
             // Drivers align their buffers with either.

@@ -97,6 +97,15 @@ pub struct PartParser {
     /// Start markers that were skipped before the JPEG that is arriving.
     extra_sois: usize,
     last_len: usize,
+    /// Width and height of the last frame, and how many smaller pictures behind it were skipped.
+    last_size: (u16, u16),
+    further: u8,
+    /// Whether EOI was added to a frame of this body, and to the last one.
+    adds_eoi: bool,
+    added_eoi: bool,
+    /// Whether the JPEG that is arriving was checked at the length that its part declares.
+    checked: bool,
+    ended: bool,
     /// Bytes skipped since the last frame, and the first of them.
     skipped: u64,
     seen: Vec<u8>,
@@ -131,6 +140,12 @@ impl PartParser {
             frames: 0,
             extra_sois: 0,
             last_len: 0,
+            last_size: (0, 0),
+            further: 0,
+            adds_eoi: false,
+            added_eoi: false,
+            checked: false,
+            ended: false,
             skipped: 0,
             seen: Vec::new(),
             too_large: false,
@@ -195,6 +210,7 @@ impl PartParser {
     /// # Errors
     /// As [`PartParser::next_part`], and when the whole body held no frame.
     pub fn finish(&mut self) -> Result<Option<Part>, ParseError> {
+        self.ended = true;
         loop {
             if let Some(part) = self.next_part()? {
                 return Ok(Some(part));
@@ -204,7 +220,9 @@ impl PartParser {
             }
             // A broken length may have made the walk wait for bytes beyond whole frames.
             let len = self.buffer.len();
-            self.recover(len, JpegError::Truncated { len });
+            if let Step::Part(part) = self.recover(len, JpegError::Truncated { len }) {
+                return Ok(Some(part));
+            }
         }
         if matches!(self.state, State::Png { .. }) {
             self.events.discard(DiscardReason::Invalid);

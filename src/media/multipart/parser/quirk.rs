@@ -96,6 +96,12 @@ quirks! {
     /// The body is no multipart.
     BareJpegs "bare-jpegs"
         "JPEGs follow each other without any multipart framing"
+    /// The picture data are whole, but EOI does not follow.
+    MissingEoi "missing-eoi"
+        "JPEGs end without their end marker; it is added"
+    /// Smaller or indexed pictures (MPF: gain maps, previews) behind EOI belong to the picture.
+    FurtherPictures "further-pictures"
+        "thumbnails or other pictures follow the JPEG and belong to it"
     /// SOI is repeated before the first segment.
     RepeatedSoi "repeated-soi"
         "JPEGs begin with several start markers"

@@ -7,7 +7,21 @@ use crate::media::jpeg::JpegError;
 
 impl PartParser {
     /// Discards the JPEG at the buffer's start, which is broken from `offset` on.
+    /// If only its EOI is missing, it is returned with that.
     pub(super) fn recover(&mut self, offset: usize, error: JpegError) -> Step {
+        // The line end before a delimiter would pass for picture data.
+        let delimiter = self.delimiter_before(offset).map(|found| {
+            let before = &self.buffer[..found];
+            let before = before.strip_suffix(b"\n").unwrap_or(before);
+            before.strip_suffix(b"\r").unwrap_or(before).len()
+        });
+        let end = delimiter.or(match error {
+            JpegError::NewSoi { offset } | JpegError::Truncated { len: offset } => Some(offset),
+            _ => None,
+        });
+        if let Some(step) = end.and_then(|end| self.complete(end)) {
+            return step;
+        }
         self.events.discard(DiscardReason::Invalid);
         self.extra_sois = 0;
         if let Some(found) = self.delimiter_before(offset) {
@@ -23,8 +37,8 @@ impl PartParser {
         self.resync(offset)
     }
 
-    fn delimiter_before(&self, offset: usize) -> Option<usize> {
-        self.delimiter.find(&self.buffer[2..offset]).map(|found| 2 + found)
+    pub(super) fn delimiter_before(&self, offset: usize) -> Option<usize> {
+        self.delimiter.find(self.buffer.get(2..offset)?).map(|found| 2 + found)
     }
 
     /// Continues at the first delimiter before `offset`, or searches from there. Nothing else before it is

@@ -263,12 +263,17 @@ fn a_body_that_ends_without_a_frame_says_what_it_held() {
 fn a_cut_bare_jpeg_costs_no_other_frame() {
     let jpegs = jpegs();
     let kind = || ContentKind::from_header(Some("image/jpeg"));
-    for cut in [3, jpegs[0].len() - 30, jpegs[0].len() - 1] {
+    for cut in [3, jpegs[0].len() - 30, jpegs[0].len() - 4] {
         let body = [&jpegs[0][..cut], &jpegs.concat()].concat();
         let (found, events) = parse(PartParser::new(kind(), LIMITS), body.chunks(50));
         assert!(found == jpegs, "cut at {cut}: {}", found.len());
         assert_eq!(discarded(&events, DiscardReason::Invalid), 1, "cut at {cut}");
     }
+    // Only the end marker is missing.
+    let body = [&jpegs[0][..jpegs[0].len() - 1], &jpegs.concat()].concat();
+    let (found, events) = parse(PartParser::new(kind(), LIMITS), body.chunks(50));
+    assert!(found[..2] == [jpegs[0].clone(), jpegs[0].clone()] && found.len() == 4);
+    assert!(events.discards().next().is_none());
     // Cut inside a segment, whose length then reaches into the next frame: that one is lost with it.
     let tables = memmem::find(&jpegs[1], b"\xff\xdb").unwrap();
     let body = [&jpegs[1][..tables + 9], &jpegs.concat()].concat();
@@ -558,4 +563,119 @@ fn parts_of_another_type_are_named_and_video_ends_the_wait_for_a_picture() {
     after_a_picture.push(&h264(true).repeat(50));
     assert!(after_a_picture.next_part().unwrap().is_some());
     assert_eq!((after_a_picture.next_part(), after_a_picture.other_media()), (Ok(None), None));
+}
+
+const MULTIPART: &str = "multipart/x-mixed-replace;boundary=cam";
+
+fn multipart_parser() -> PartParser {
+    PartParser::new(ContentKind::from_header(Some(MULTIPART)), LIMITS)
+}
+
+fn jpeg_part(body: &[u8], with_length: bool) -> Vec<u8> {
+    let length = if with_length { format!("Content-Length: {}\r\n", body.len()) } else { String::new() };
+    [format!("--cam\r\nContent-Type: image/jpeg\r\n{length}\r\n").as_bytes(), body, b"\r\n"].concat()
+}
+
+/// Parses a body cut at every byte, and byte by byte; asserts that frames and quirks stay the same.
+fn parse_cut_anywhere(body: &[u8], kind: Option<&str>) -> (Vec<Vec<u8>>, ParserEvents) {
+    let parser = || PartParser::new(ContentKind::from_header(kind), LIMITS);
+    let whole = parse(parser(), [body]);
+    for cut in 0..=body.len() {
+        let (left, right) = body.split_at(cut);
+        assert!(parse(parser(), [left, right]) == whole, "cut at {cut}");
+    }
+    assert!(parse(parser(), body.chunks(1)) == whole, "byte by byte");
+    whole
+}
+
+#[test]
+fn a_missing_eoi_is_added_with_a_length_before_a_delimiter_and_at_the_end() {
+    let jpegs = jpegs();
+    let bare: Vec<&[u8]> = jpegs.iter().map(|jpeg| &jpeg[..jpeg.len() - 2]).collect();
+    for with_length in [true, false] {
+        let body: Vec<u8> = bare.iter().flat_map(|jpeg| jpeg_part(jpeg, with_length)).collect();
+        let (found, events) = parse_cut_anywhere(&body, Some(MULTIPART));
+        assert!(found == jpegs, "with length: {with_length}, {events:?}");
+        let named = if with_length { vec!["missing-eoi"] } else { vec!["no-content-length", "missing-eoi"] };
+        assert_eq!(quirks(&events), named);
+        assert!(events.discards().next().is_none() && events.last_error.is_none(), "{events:?}");
+    }
+    // One behind the other, and one alone, as a snapshot.
+    let (found, _) = parse_cut_anywhere(&bare.concat(), Some("image/jpeg"));
+    assert!(found == jpegs);
+    let (found, _) = parse_cut_anywhere(bare[1], Some("image/jpeg"));
+    assert!(found == jpegs[1..2]);
+}
+
+#[test]
+fn a_missing_eoi_is_added_with_the_last_byte_of_a_declared_length() {
+    let jpeg = &jpegs()[1];
+    let body = jpeg_part(&jpeg[..jpeg.len() - 2], true);
+    let mut parser = multipart_parser();
+    parser.push(&body[..body.len() - 3]);
+    assert_eq!(parser.next_part().unwrap(), None);
+    parser.push(&body[body.len() - 3..body.len() - 2]);
+    assert_eq!(parser.next_part().unwrap().unwrap().jpeg[..], jpeg[..]);
+}
+
+#[test]
+fn of_a_source_that_leaves_out_eoi_a_delimiter_ends_a_picture() {
+    let jpeg = &jpegs()[1];
+    let body = jpeg_part(&jpeg[..jpeg.len() - 2], false);
+    let mut parser = multipart_parser();
+    parser.push(&[&body[..], &body].concat());
+    assert!(parser.next_part().unwrap().is_some(), "found by the next picture");
+    assert_eq!(parser.next_part().unwrap(), None);
+    parser.push(b"--cam\r\n");
+    assert!(parser.next_part().unwrap().is_some(), "found by the delimiter");
+}
+
+#[test]
+fn pictures_that_are_cut_stay_invalid_and_do_not_get_an_eoi() {
+    let jpegs = jpegs();
+    let cut = &jpegs[1][..jpegs[1].len() - 6];
+    for with_length in [true, false] {
+        let body = [jpeg_part(cut, with_length), jpeg_part(&jpegs[2], with_length)].concat();
+        let (found, events) = parse_cut_anywhere(&body, Some(MULTIPART));
+        assert!(found == jpegs[2..], "{events:?}");
+        assert_eq!(discarded(&events, DiscardReason::Invalid), 1);
+        assert!(events.last_error.unwrap().to_string().contains("without the rest of its data"));
+    }
+}
+
+#[test]
+fn further_pictures_belong_to_the_first_in_any_framing() {
+    use crate::media::jpeg::tests::multi_picture;
+    let jpegs = jpegs();
+    let indexed = multi_picture(&[&jpegs[0], &jpegs[1]]);
+    for with_length in [true, false] {
+        let body = [jpeg_part(&indexed, with_length), jpeg_part(&jpegs[1], with_length)].concat();
+        let (found, events) = parse_cut_anywhere(&body, Some(MULTIPART));
+        assert!(found == [indexed.clone(), jpegs[1].clone()], "{}", found.len());
+        assert!(quirks(&events).contains(&"further-pictures"), "{events:?}");
+    }
+    let (found, _) = parse_cut_anywhere(&[&indexed[..], &jpegs[1], &indexed].concat(), Some("image/jpeg"));
+    assert!(found == [indexed.clone(), jpegs[1].clone(), indexed.clone()], "{}", found.len());
+    // An index whose pictures were left out, at the end too.
+    let first = &indexed[..crate::media::jpeg::inspect(&indexed).unwrap().len];
+    let body = [jpeg_part(first, false), jpeg_part(&jpegs[1], false), jpeg_part(first, false)].concat();
+    let (found, _) = parse_cut_anywhere(&body, Some(MULTIPART));
+    assert!(found == [first.to_vec(), jpegs[1].clone(), first.to_vec()], "{}", found.len());
+}
+
+#[test]
+fn a_thumbnail_behind_a_picture_is_no_frame_and_pictures_of_its_size_are() {
+    let jpegs = jpegs();
+    let with_thumbnail = [&jpegs[1][..], &jpegs[2]].concat();
+    let twice = [&jpegs[1][..], &jpegs[1]].concat();
+    for with_length in [true, false] {
+        let body = [&with_thumbnail, &twice, &jpegs[0]].map(|body| jpeg_part(body, with_length)).concat();
+        let (found, events) = parse_cut_anywhere(&body, Some(MULTIPART));
+        let expected = [&jpegs[1], &jpegs[1], &jpegs[1], &jpegs[0]].map(Clone::clone);
+        assert!(found == expected, "{} {events:?}", found.len());
+        assert!(quirks(&events).contains(&"further-pictures"), "{events:?}");
+    }
+    // A stream without any framing whose pictures become smaller.
+    let (found, _) = parse_cut_anywhere(&with_thumbnail, Some("image/jpeg"));
+    assert_eq!(found.len(), 2);
 }

@@ -32,6 +32,8 @@ use crate::{
     media::{
         capture::{CaptureHeaders, Sender},
         frame::Frame,
+        jpeg::lacks_eoi,
+        multipart::parser::Quirk,
     },
     stream::{StreamHandle, state::State as StreamState},
     web::{
@@ -185,8 +187,10 @@ async fn show(
     headers: &CaptureHeaders,
 ) -> Result<HttpResponse, Problem> {
     let limits = PictureLimits::from(&state.runtime.settings.current().limits);
+    let lacks_eoi = lacks_eoi(&picture);
     match convert(state, stream, picture, limits).await? {
         Ok(frame) => {
+            stream.ingest().count_quirk(Quirk::MissingEoi, lacks_eoi.into());
             let frame = frame.with_headers(headers, Sender::Publisher);
             let outcome = timeout(SHOW_TIMEOUT, stream.ingest().push_and_wait(frame)).await;
             let busy = "the CPU workers are busy, and a newer picture came meanwhile";
