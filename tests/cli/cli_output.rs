@@ -117,7 +117,7 @@ fn healthcheck_says_whether_a_relay_is_well() {
 #[test]
 fn what_is_no_picture_on_standard_input_is_refused_before_anything_is_sent() {
     let none = run_framecast_with_input(&["push", "http://127.0.0.1:1/streams/a", "-"], b"no picture");
-    none.assert_failed(1, &["standard input", "ended after 10 bytes without a whole JPEG"]);
+    none.assert_failed(1, &["standard input", "ended after 10 bytes (text/plain) without a whole JPEG"]);
 }
 
 #[test]

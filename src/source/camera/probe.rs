@@ -157,8 +157,8 @@ pub async fn observe(
         }
     }
     let whole = declared.is_some_and(|declared| report.bytes <= declared);
-    let complete = whole || matches!(report.ended, Some(BodyEnd::Orderly));
-    report.single = report.frames == 1 && !multipart && complete;
+    let is_orderly = matches!(report.ended, Some(BodyEnd::Orderly));
+    report.single = report.frames == 1 && (is_orderly || !multipart && whole);
     if report.single {
         // The framing of a single picture is not a quirk.
         report.quirks.retain(|(quirk, _)| *quirk != Quirk::BareJpegs);
