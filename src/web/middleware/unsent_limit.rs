@@ -32,7 +32,7 @@ pub(in crate::web) async fn limit(
     let state = request.app_data::<web::Data<WebState>>().expect("every app has its state").clone();
     let connection = ConnectionBytes::from_request(request.request());
     let most = state.runtime.settings.current().limits.max_unsent_bytes_per_connection;
-    if !connection.wait_below(most).await {
+    let Some(_room) = connection.wait_below(most).await else {
         state.access.rejections.count(Rejection::Unsent);
         let detail = format!(
             "this connection has not taken {most} bytes of its earlier answers for {} s, and \
@@ -40,7 +40,7 @@ pub(in crate::web) async fn limit(
             CAPACITY_TIMEOUT.as_secs()
         );
         return Ok(request.into_response(Problem::unavailable(detail).error_response()));
-    }
+    };
     let response = next.call(request).await?.map_into_boxed_body();
     let is_charged = match response.response().body().size() {
         BodySize::Sized(length) => length >= MIN_CHARGED as u64,

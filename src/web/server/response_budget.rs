@@ -43,6 +43,10 @@ pub(in crate::web) const SLOW_PART: Duration = Duration::from_secs(1);
 /// anything at all takes a slice within it; one that reads nothing is disconnected in about this time.
 pub(in crate::web) const CAPACITY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Number of bytes that a request counts as in its connection while its answer is made: else all that wait
+/// would go on as soon as there is room for one.
+const EXPECTED_BYTES: usize = 16 * 1024;
+
 /// Marks an answer whose bytes are there for as long as the program runs.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::web) struct Permanent;
@@ -62,21 +66,28 @@ impl ConnectionBytes {
         kept.or_else(|| request.extensions().get::<Arc<Self>>().cloned()).unwrap_or_default()
     }
 
-    /// Waits until the connection holds less than `most`. Returns whether it did within [`CAPACITY_TIMEOUT`].
-    pub(in crate::web) async fn wait_below(&self, most: usize) -> bool {
-        if self.held.load(Relaxed) < most {
-            return true;
-        }
+    /// Waits until the connection holds less than `most`. Returns the room for an answer, to be held until the
+    /// answer is charged; none if there is none within [`CAPACITY_TIMEOUT`].
+    pub(in crate::web) async fn wait_below(self: &Arc<Self>, most: usize) -> Option<HeldBytes> {
         let has_room = async {
             loop {
                 let freed = self.freed.notified();
-                if self.held.load(Relaxed) < most {
-                    return;
+                if let Some(room) = self.reserve(most) {
+                    return room;
                 }
                 freed.await;
             }
         };
-        timeout(CAPACITY_TIMEOUT, has_room).await.is_ok()
+        match self.reserve(most) {
+            Some(room) => Some(room),
+            None => timeout(CAPACITY_TIMEOUT, has_room).await.ok(),
+        }
+    }
+
+    fn reserve(self: &Arc<Self>, most: usize) -> Option<HeldBytes> {
+        let more = |held| (held < most).then_some(held + EXPECTED_BYTES);
+        self.held.fetch_update(Relaxed, Relaxed, more).ok()?;
+        Some(HeldBytes { connection: self.clone(), bytes: EXPECTED_BYTES })
     }
 }
 
@@ -114,7 +125,7 @@ impl Drop for Charge {
 }
 
 /// Bytes that count in a connection for as long as an answer of its own holds them.
-struct HeldBytes {
+pub(in crate::web) struct HeldBytes {
     connection: Arc<ConnectionBytes>,
     bytes: usize,
 }
@@ -293,9 +304,9 @@ mod tests {
         let held = answers.charge(Bytes::from(vec![7; 2 * KIB]), &connection).unwrap();
         let mut waits = Box::pin(connection.wait_below(2 * KIB));
         assert!(waits.as_mut().now_or_never().is_none());
-        assert_eq!(connection.wait_below(2 * KIB + 1).now_or_never(), Some(true));
+        assert!(connection.wait_below(2 * KIB + 1).now_or_never().flatten().is_some());
         drop(held);
-        assert_eq!(waits.now_or_never(), Some(true));
+        assert!(waits.now_or_never().flatten().is_some());
     }
 
     #[tokio::test(start_paused = true)]
@@ -303,8 +314,22 @@ mod tests {
         let (answers, connection) = (answers(10), Arc::<ConnectionBytes>::default());
         let _held = answers.charge(Bytes::from(vec![7; 2 * KIB]), &connection).unwrap();
         let begun = Instant::now();
-        assert!(!connection.wait_below(2 * KIB).await);
+        assert!(connection.wait_below(2 * KIB).await.is_none());
         assert_eq!(begun.elapsed(), CAPACITY_TIMEOUT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_wait_do_not_all_go_on_when_there_is_room_for_one() {
+        let (answers, connection) = (answers(10), Arc::<ConnectionBytes>::default());
+        let held = answers.charge(Bytes::from(vec![7; 2 * KIB]), &connection).unwrap();
+        let mut waiting = [(); 3].map(|()| Box::pin(connection.wait_below(2 * KIB)));
+        assert!(waiting.iter_mut().all(|waits| waits.now_or_never().is_none()));
+        drop(held);
+        let room = waiting[0].as_mut().now_or_never().flatten().expect("its turn");
+        assert!(waiting[1..].iter_mut().all(|waits| waits.now_or_never().is_none()));
+        drop(room);
+        assert!(waiting[1].as_mut().now_or_never().flatten().is_some());
+        assert!(waiting[2].as_mut().now_or_never().flatten().is_some(), "the one before has gone again");
     }
 
     #[tokio::test(start_paused = true)]

@@ -62,6 +62,7 @@ impl PictureFormat {
     }
 
     /// Returns the most bytes that scaling and encoding a picture of this size, 4:2:0, takes.
+    #[cfg(feature = "h264")]
     pub(super) fn bytes_to_encode(&self, (width, height): (u32, u32)) -> usize {
         let pixels = memory_estimate::area(width, height);
         let made =
