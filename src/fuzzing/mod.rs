@@ -11,7 +11,7 @@ use crate::{
     config::{self, Environment},
     imaging::convert::{PictureLimits, needs_conversion, to_frame},
     media::{
-        jpeg::{Progress, Walk, huffman::with_huffman_tables, inspect, with_missing_eoi},
+        jpeg::{Progress, Walk, completeness::with_missing_eoi, huffman::with_huffman_tables, inspect},
         multipart::{
             content_type::ContentKind,
             parser::{ParserLimits, Part, PartParser},

@@ -14,8 +14,8 @@ use bytes::Bytes;
 use super::{
     capture::{Capture, CaptureHeaders, FrameFacts, FrameMeta, Sender, TimeSource, is_plausible},
     jpeg::{
-        JpegError, JpegInfo, Progress, Walk, exif, huffman::with_huffman_tables, len_with_further_pictures,
-        start, with_missing_eoi,
+        JpegError, JpegInfo, Progress, Walk, completeness::with_missing_eoi, exif,
+        huffman::with_huffman_tables, len_with_further_pictures, start,
     },
 };
 

@@ -4,7 +4,9 @@
 //! each MCU are read and nothing is decoded, so a picture that is cut is told from one that is whole. Only
 //! pictures without EOI are read here. Progressive ones are not: their last scan says nothing of the others.
 
-use super::{Expect, Walk, huffman::STANDARD, marker, scan::end_of_scan};
+use bytes::Bytes;
+
+use super::{Expect, JpegInfo, Walk, huffman::STANDARD, inspect, marker, scan::end_of_scan};
 
 /// A component in the frame header: its number and its blocks in an MCU, across and down.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,9 +34,17 @@ struct CodeTable {
     values: Vec<u8>,
 }
 
+/// Returns the JPEG with the EOI that it lacks; `None` for one that has it, or lacks more.
+pub(crate) fn with_missing_eoi(jpeg: &[u8]) -> Option<(Bytes, JpegInfo)> {
+    let end = end_without_eoi(jpeg)?;
+    let whole: Bytes = [&jpeg[..end], &[0xff, marker::EOI]].concat().into();
+    let info = inspect(&whole).ok()?;
+    Some((whole, info))
+}
+
 /// Returns the number of bytes up to the end of the picture data, if `bytes` are a baseline JPEG of which
 /// only EOI is missing.
-pub(crate) fn end_without_eoi(bytes: &[u8]) -> Option<usize> {
+fn end_without_eoi(bytes: &[u8]) -> Option<usize> {
     let mut reader = Reader {
         bytes,
         components: Vec::new(),

@@ -15,8 +15,6 @@ mod error;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use bytes::Bytes;
-
 pub use error::JpegError;
 
 /// The content of a JPEG's segments.
@@ -271,14 +269,6 @@ pub fn lacks_eoi(bytes: &[u8]) -> bool {
     let begin = start(bytes).unwrap_or_default();
     !bytes.ends_with(&[0xff, marker::EOI])
         && matches!(inspect(&bytes[begin..]), Err(JpegError::Truncated { .. }))
-}
-
-/// Returns the JPEG with the EOI that it lacks; `None` for one that has it, or lacks more.
-pub(crate) fn with_missing_eoi(jpeg: &[u8]) -> Option<(Bytes, JpegInfo)> {
-    let end = completeness::end_without_eoi(jpeg)?;
-    let whole: Bytes = [&jpeg[..end], &[0xff, marker::EOI]].concat().into();
-    let info = inspect(&whole).ok()?;
-    Some((whole, info))
 }
 
 /// Returns the number of bytes of a JPEG of `info` and of the pictures behind it that belong to it: by its

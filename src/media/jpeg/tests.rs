@@ -3,7 +3,7 @@ use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use proptest::prelude::*;
 use zune_jpeg::{JpegDecoder, zune_core::bytestream::ZCursor};
 
-use super::{huffman::with_huffman_tables, *};
+use super::{completeness::with_missing_eoi, huffman::with_huffman_tables, *};
 
 const WIDTH: u16 = 40;
 const HEIGHT: u16 = 24;

@@ -6,8 +6,8 @@ use memchr::memmem;
 use super::{Part, PartParser, State, Step, buffer::READ_BYTES, events::DiscardReason, quirk::Quirk};
 use crate::media::jpeg::{
     JpegError, JpegInfo, Progress, Walk,
+    completeness::with_missing_eoi,
     multi_picture::{are_there, indexed},
-    with_missing_eoi,
 };
 
 /// Bytes of a start marker.
