@@ -14,9 +14,10 @@ fn whole_in(len: usize) -> (usize, bool) {
     for jpeg in three() {
         let part = body(std::slice::from_ref(&jpeg)).len();
         let start = end + part - 2 - jpeg.len();
-        whole += usize::from(len >= start + jpeg.len());
-        // A marker is two bytes.
-        begun |= len >= start + 2 && len < start + jpeg.len();
+        // A picture that only lacks its end marker gets it. A marker is two bytes.
+        let data_end = start + jpeg.len() - 2;
+        whole += usize::from(len >= data_end);
+        begun |= len >= start + 2 && len < data_end;
         end += part;
     }
     (whole, begun)

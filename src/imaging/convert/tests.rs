@@ -105,10 +105,14 @@ fn a_file_cut_anywhere_is_an_error_that_asks_for_the_whole() {
     }
     let png = file(&noise, ImageFormat::Png);
     let jpeg = jpeg();
-    for cut in [png.slice(..png.len() / 2), jpeg.slice(..jpeg.len() / 2), jpeg.slice(..jpeg.len() - 1)] {
+    for cut in [png.slice(..png.len() / 2), jpeg.slice(..jpeg.len() / 2), jpeg.slice(..jpeg.len() - 3)] {
         let error = to_frame(cut, LIMITS).unwrap_err();
         assert!(matches!(error, PictureError::Truncated { .. }), "{error}");
         assert!(error.to_string().ends_with("send the whole file"));
+    }
+    for cut in [1, 2] {
+        let frame = to_frame(jpeg.slice(..jpeg.len() - cut), LIMITS).unwrap();
+        assert_eq!(*frame.jpeg(), jpeg, "only its end marker is missing");
     }
 }
 
