@@ -47,7 +47,7 @@ pub(crate) fn write_out(stream: &mut Node, environment: &Environment) {
     }
 }
 
-/// Writes out the settings of a stream that came over HTTP: see [`write_out`].
+/// Writes out the settings of a stream that came over HTTP: see `write_out`.
 pub fn written_out(settings: &Value) -> Value {
     let mut stream = Node::from(settings);
     write_out(&mut stream, &Environment::default());

@@ -37,7 +37,7 @@ pub enum Framing {
     Raw,
     /// Chunks (HTTP/1.1).
     Chunked,
-    /// No framing, and each part's headers are sent with the previous part ([`HEAD_AHEAD`]): Chromium and
+    /// No framing, and each part's headers are sent with the previous part (`HEAD_AHEAD`): Chromium and
     /// WebKit draw a part when they have the next one's headers.
     RawHeadAhead,
     /// As [`Framing::RawHeadAhead`], in chunks.
@@ -127,7 +127,7 @@ impl PreparedPart {
     }
 }
 
-/// Returns the headers that ustreamer sends ahead on request (`advance_headers`): [`HEAD_AHEAD`] and a time.
+/// Returns the headers that ustreamer sends ahead on request (`advance_headers`): `HEAD_AHEAD` and a time.
 pub fn advance_headers() -> Bytes {
     format!("Content-Type: image/jpeg\r\nX-Timestamp: {}\r\n\r\n", timestamp(SystemTime::now())).into()
 }

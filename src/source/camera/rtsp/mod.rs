@@ -2,7 +2,7 @@
 //!
 //! One run is one session: JPEGs are passed as the camera encoded them, H.264 is decoded in the CPU pool.
 //! What framecast does not decode goes to ffmpeg, where it is installed. The session is `retina`'s;
-//! [`tunnel`] bounds and authorizes what it exchanges with the camera.
+//! `tunnel` bounds and authorizes what it exchanges with the camera.
 
 mod codec;
 pub(in crate::source) mod error;
